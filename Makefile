@@ -1,0 +1,46 @@
+# Two commands on a fresh machine: `make dashboard` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+RUN ?= assets/demo
+PORT ?= 8501
+BIN := $(VENV)/bin
+
+.PHONY: dashboard test lint types demo install install-dev browser clean
+
+dashboard: install
+	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
+
+test: install-dev browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-dev
+	$(BIN)/mypy
+
+demo: install
+	$(BIN)/rice-ssl run pipelines/recipes/demo.yaml
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Browser tests drive Debian's Chromium; elsewhere put any Chromium on the PATH.
+browser:
+	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "No chromium: the browser tests will be skipped (install it with: apt-get install chromium)."
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

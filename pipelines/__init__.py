@@ -1,0 +1,1 @@
+"""One thin typed command each: parse the configuration, call the library, write artifacts."""

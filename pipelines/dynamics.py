@@ -1,0 +1,118 @@
+"""Where the loss dropped and which event of the recipe that coincides with: of a run's own log, or of any CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.configuration import config_to_dict
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import RunConfig
+from rice_ssl.dynamics.analysis import Dynamics, analyse
+from rice_ssl.dynamics.csv_log import read_csv_log
+from rice_ssl.dynamics.recipe import Recipe, recipe_from_mapping
+from rice_ssl.dynamics.run_log import analyse_run_log
+from rice_ssl.dynamics.verdict import SENTENCES
+from rice_ssl.errors import InputError
+
+
+@dataclass(frozen=True)
+class LogAnalysis:
+    """What a log shows: the fields of dynamics.json.
+
+    Each drop has split, step, step_low, step_high, size, size_in_noise, share, p_null, tolerance, events and p_chance.
+    """
+
+    source: str
+    metric: str
+    unit: str
+    drops: list[dict[str, Any]]
+    verdict: str
+    evidence: list[str]
+    missing: list[str]
+    events: list[dict[str, Any]]
+    notes: list[str]
+
+    def text(self) -> str:
+        """Readable summary."""
+        lines = [f"{SENTENCES.get(self.verdict, self.verdict)} (verdict: {self.verdict})"]
+        for title, sentences in (
+            ("Evidence", self.evidence),
+            ("What would decide it", self.missing),
+            ("Log", self.notes),
+        ):
+            if sentences:
+                lines += [f"{title}:", *(f"  - {sentence}" for sentence in sentences)]
+        return "\n".join(lines)
+
+
+class DynamicsSummary(LogAnalysis):
+    """The same, of a run's own log, as written to its dynamics.json."""
+
+
+def run_dynamics(store: RunStore, config: RunConfig, *, progress: bool = True) -> DynamicsSummary:
+    """Search a run's pretraining log for drops and write dynamics.json.
+
+    Args:
+        store: the run; its metrics.parquet must be there.
+        config: the run's configuration.
+        progress: accepted for uniformity; it takes a second or two.
+
+    Raises:
+        ArtifactError: the log is missing or cannot be read.
+        InputError: nothing usable was logged.
+    """
+    del progress
+    found = analyse_run_log(
+        store.read_table("metrics"),
+        store.events(),
+        stage="pretrain",
+        config=config_to_dict(config),
+        confidence=config.dynamics.confidence,
+        bootstrap=config.dynamics.bootstrap,
+        seed=config.seed,
+    )
+    document = found.document()
+    store.write_document("dynamics", document)
+    return DynamicsSummary(**document)
+
+
+def analyse_log(
+    path: Path,
+    *,
+    recipe: Path | None = None,
+    metric: str = "loss",
+    step_column: str | None = None,
+    loss_columns: dict[str, str] | None = None,
+) -> LogAnalysis:
+    """Search a CSV log for drops.
+
+    Args:
+        path: CSV with a step or epoch column, see :func:`rice_ssl.dynamics.csv_log.parse_csv_log`.
+        recipe: YAML of settings, see :func:`rice_ssl.dynamics.recipe.recipe_from_mapping`.
+        metric: to search; lower is better.
+        step_column: name of the step or epoch column, when it is not recognised.
+        loss_columns: column name -> split (``train`` or ``val``), when they are not recognised.
+
+    Raises:
+        InputError: the log or the recipe cannot be used; the message is one sentence.
+    """
+    settings, notes = _read_recipe(recipe) if recipe is not None else (Recipe(), ())
+    log = read_csv_log(path, step_column=step_column, loss_columns=loss_columns)
+    found: Dynamics = analyse(log, metric=metric, events=settings.schedule(log.unit), floors=settings.entropy_floors())
+    document = found.document()
+    document["notes"] += notes
+    return LogAnalysis(**document)
+
+
+def _read_recipe(path: Path) -> tuple[Recipe, tuple[str, ...]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Recipe {path} cannot be read ({error}). Give the path of a YAML file.") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"Recipe {path} is not YAML ({' '.join(str(error).split())}). Correct it there.") from None
+    return recipe_from_mapping(content, f"Recipe {path.name}")

@@ -1,0 +1,179 @@
+"""``rice-ssl embed``: embeddings, prototypes, logits, CAMs and thumbnails of every image of a run."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from scipy.special import log_softmax, softmax
+
+from pipelines.configuration import config_of_run
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import RunConfig
+from rice_ssl.data.image_file import open_image
+from rice_ssl.embeddings.extract import Arrays, Networks, extract
+from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.models.classifier import Classifier
+from rice_ssl.models.encoder import Encoder
+from rice_ssl.models.weights import load_weights
+from rice_ssl.sensors import BOTH
+from rice_ssl.training.pretrain import build_swav
+from rice_ssl.training.run_pictures import run_pictures
+
+_JPEG_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class EmbedSummary:
+    """What was made; ``faults`` are pictures that could not be decoded."""
+
+    images: int
+    embedding_size: int
+    prototypes: int
+    classes: int
+    cam_size: tuple[int, int] | None
+    faults: int
+
+    def text(self) -> str:
+        """Readable summary."""
+        cam = "no CAMs" if self.cam_size is None else f"CAMs of {self.cam_size[0]}x{self.cam_size[1]}"
+        faults = f"; {self.faults} pictures could not be decoded" if self.faults else ""
+        return (
+            f"{self.images} images: embeddings of {self.embedding_size}, {self.prototypes} prototypes, "
+            f"{self.classes} classes, {cam}{faults}"
+        )
+
+
+def run_embed(
+    store: RunStore, config: RunConfig, *, weights: RunStore | None = None, progress: bool = True
+) -> EmbedSummary:
+    """Embed every image of the run's manifest.
+
+    Args:
+        store: the run.
+        config: its configuration.
+        weights: another run whose weights are used; this run's own where None.
+        progress: whether to show progress bars.
+
+    Raises:
+        ArtifactError: there are neither SwAV nor classifier weights.
+    """
+    source = store if weights is None else weights
+    trained = config if weights is None else config_of_run(weights)
+    classes = list(source.info()["classes"])
+    device = torch.device("cuda" if config.embed.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    networks = _load_networks(source, trained, len(classes), device)
+    pictures, table, _ = run_pictures(store, config, device, progress=progress)
+    rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
+    noted = source.info()["hashes"]
+    key = "-".join(noted.get(f"weights/{name}.safetensors", {}).get("sha256", "none")[:12] for name in ("swav", "classifier"))
+    folder = store.root / "cache" / "embed" / f"{key}-{len(rows)}-{table['sha256'].iloc[0][:8]}"
+    found = extract(pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress)
+    images = table.iloc[rows].reset_index(drop=True)
+    _write_embeddings(store, images, found, trained.pretrain.temperature)
+    if networks.classifier is not None:
+        scale = float(networks.classifier.log_scale.detach().exp())
+        store.write_table("predictions", predictions_table(images, found["logits"], classes, scale))
+        index = pd.DataFrame({"pair_id": images["pair_id"], "sensor": images["sensor"], "row": range(len(images))})
+        store.write_cams(index, found["cam"].astype(np.float16))
+        store.update_info(pair_scale=scale)
+    store.write_table("thumbnails", _thumbnails(Path(store.info()["data_root"]), images, config.embed.thumbnail))
+    if weights is not None:
+        store.update_info(weights_from=weights.info()["name"], classes=classes)
+    shutil.rmtree(folder, ignore_errors=True)
+    cam = found.get("cam")
+    return EmbedSummary(
+        images=len(images),
+        embedding_size=found["embedding"].shape[1],
+        prototypes=found["prototype_logits"].shape[1] if "prototype_logits" in found else 0,
+        classes=len(classes) if networks.classifier is not None else 0,
+        cam_size=None if cam is None else (cam.shape[2], cam.shape[3]),
+        faults=len(pictures.cache.faults),
+    )
+
+
+def _load_networks(source: RunStore, config: RunConfig, classes: int, device: torch.device) -> Networks:
+    swav = classifier = None
+    if source.weights_path("swav").is_file():
+        swav = build_swav(config.encoder, config.pretrain)
+        load_weights(swav, source.weights_path("swav"), made_by=f"rice-ssl pretrain {source.root}")
+        swav = swav.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    if source.weights_path("classifier").is_file():
+        classifier = Classifier(Encoder(config.encoder), classes)
+        load_weights(classifier, source.weights_path("classifier"), made_by=f"rice-ssl finetune {source.root}")
+        classifier = classifier.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    if swav is None and classifier is None:
+        raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
+    return Networks(swav, classifier)
+
+
+def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:
+    keys = images[["pair_id", "sensor"]]
+    nothing = [None] * len(images)
+    store.write_table(
+        "embeddings",
+        keys.assign(
+            embedding=list(found["embedding"]),
+            projection=list(found["projection"]) if "projection" in found else nothing,
+            prototype_logits=list(found["prototype_logits"]) if "prototype_logits" in found else nothing,
+        ),
+    )
+    if "prototype_logits" not in found:
+        return
+    log_p = log_softmax(found["prototype_logits"].astype(np.float64) / temperature, axis=1)
+    order = np.argsort(-log_p, axis=1, kind="stable")
+    best = np.take_along_axis(log_p, order[:, :1], axis=1)[:, 0]
+    store.write_table(
+        "prototypes",
+        keys.assign(
+            prototype=order[:, 0],
+            confidence=np.exp(best),
+            second=order[:, min(1, order.shape[1] - 1)],
+            entropy=-(np.exp(log_p) * log_p).sum(axis=1),
+        ),
+    )
+
+
+def predictions_table(
+    images: pd.DataFrame, logits: npt.NDArray[np.floating], classes: list[str], scale: float
+) -> pd.DataFrame:
+    """Predictions of each image, and of each pair from all its images.
+
+    Args:
+        images: manifest rows, index 0..N-1.
+        logits: shape (N, C).
+        classes: names, in the logits' order.
+        scale: of the mean of logits where a pair has two images or more (see :class:`rice_ssl.models.classifier.Classifier`).
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    pairs = images.groupby("pair_id", sort=False).indices
+    joined = np.stack([values[rows].mean(axis=0) * (scale if len(rows) > 1 else 1.0) for rows in pairs.values()])
+    first = images.iloc[[rows[0] for rows in pairs.values()]].assign(sensor=BOTH)
+    table = pd.concat([images, first], ignore_index=True)[["pair_id", "sensor", "label", "split", "fold"]]
+    every = np.concatenate([values, joined])
+    return table.assign(
+        logits=list(every),
+        probabilities=list(softmax(every, axis=1)),
+        prediction=[classes[number] for number in every.argmax(axis=1)],
+    )
+
+
+def _thumbnails(root: Path, images: pd.DataFrame, side: int) -> pd.DataFrame:
+    """JPEG thumbnails with a long side of ``side`` pixels, in the picture's own aspect."""
+    rows = []
+    for pair_id, sensor, path in zip(images["pair_id"], images["sensor"], images["path"], strict=True):
+        try:
+            picture = open_image(root / path)
+        except InputError:
+            continue
+        picture.thumbnail((side, side))
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=_JPEG_QUALITY)
+        rows.append((pair_id, sensor, picture.width, picture.height, stream.getvalue()))
+    return pd.DataFrame(rows, columns=["pair_id", "sensor", "width", "height", "jpeg"])

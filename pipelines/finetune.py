@@ -1,0 +1,79 @@
+"""``rice-ssl finetune``: the classifier of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import RunConfig
+from rice_ssl.training.batches import Pictures
+from rice_ssl.training.finetune import Finetuning, LabelledRows
+from rice_ssl.training.run_pictures import run_pictures, usable_rows
+
+
+@dataclass(frozen=True)
+class FinetuneSummary:
+    """How fine-tuning ended; the validation figures are of pairs judged from all their sensors, at the epoch kept."""
+
+    step: int
+    steps: int
+    seconds: float
+    last_loss: float
+    best_epoch: int
+    val_log_loss: float | None
+    val_accuracy: float | None
+    finished: bool
+
+    def text(self) -> str:
+        """Readable summary."""
+        state = "done" if self.finished else f"stopped at step {self.step} of {self.steps}, the same command resumes"
+        if self.val_log_loss is None:
+            return f"{state}; last loss {self.last_loss:.3f} nats; no validation pairs"
+        return (
+            f"{state}; epoch {self.best_epoch} kept: validation log loss {self.val_log_loss:.3f} nats, "
+            f"accuracy {self.val_accuracy:.3f} (both sensors)"
+        )
+
+
+def run_finetune(store: RunStore, config: RunConfig, *, progress: bool = True) -> FinetuneSummary:
+    """Fine-tune on the run's labelled training pairs; see :class:`rice_ssl.training.finetune.Finetuning`."""
+    pictures, table, sensors = run_pictures(store, config, torch.device("cpu"), progress=progress)
+    classes = tuple(store.info()["classes"])
+    training = Finetuning(
+        store,
+        pictures,
+        _labelled(table, "train", sensors, classes, pictures),
+        _labelled(table, "val", sensors, classes, pictures),
+        classes,
+        config.data.image_size,
+        config.encoder,
+        config.finetune,
+        seed=config.seed,
+    )
+    done = training.run(show=progress)
+    judged = math.isfinite(done.progress.best_log_loss)
+    return FinetuneSummary(
+        step=done.progress.step,
+        steps=done.steps,
+        seconds=done.seconds,
+        last_loss=done.progress.last_loss,
+        best_epoch=done.progress.best_epoch,
+        val_log_loss=done.progress.best_log_loss if judged else None,
+        val_accuracy=done.progress.best_accuracy if judged else None,
+        finished=done.finished,
+    )
+
+
+def _labelled(
+    table: pd.DataFrame, split: str, sensors: list[str], classes: tuple[str, ...], pictures: Pictures
+) -> LabelledRows:
+    chosen = table[(table["split"] == split) & table["label"].isin(classes)]
+    ids, rows = usable_rows(chosen, sensors, pictures)
+    label_of = chosen.groupby("pair_id")["label"].first()
+    targets = np.array([classes.index(label_of[pair_id]) for pair_id in ids], dtype=np.int64)
+    return LabelledRows(rows, targets)

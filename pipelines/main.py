@@ -1,0 +1,283 @@
+"""The console command ``rice-ssl``: one typed function a command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rice_ssl import __version__
+from rice_ssl.artifacts import RunStore
+from rice_ssl.errors import InputError, RiceSSLError
+
+app = typer.Typer(
+    help="Pretrain, fine-tune and explain encoders of paired-sensor plant images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+import_app = typer.Typer(help="Make a manifest of images: who is whose twin, and what is wrong with them.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+Target = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the YAML file of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
+Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]
+Folds = Annotated[int, typer.Option(min=2, max=50, help="Folds, by pair and group, stratified by label.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the manifest; manifests/NAME of DIR when left out.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 2 when there is any finding.")]
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"rice-ssl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Pretrain, fine-tune and explain encoders of paired-sensor plant images."""
+
+
+def _tell(summary: Any, as_json: bool) -> None:
+    """Print a summary for people, or as one JSON object."""
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(summary), default=str))
+    else:
+        typer.echo(summary.text())
+    if not getattr(summary, "finished", True):
+        raise typer.Exit(130)
+
+
+def _manifest_folder(out: Path | None, root: Path) -> Path:
+    return Path("manifests") / (root.resolve().name or "images") if out is None else out
+
+
+def _judge(summary: Any, as_json: bool, strict: bool) -> None:
+    _tell(summary, as_json)
+    if strict and summary.findings:
+        raise typer.Exit(2)
+
+
+@import_app.command("zindi")
+def import_zindi(
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with Train.csv, Test.csv and Images/.")],
+    out: Out = None,
+    folds: Folds = 5,
+    validation_fold: Annotated[int, typer.Option(min=0, help="Fold whose pairs are the validation split.")] = 0,
+    seed: Seed = 0,
+    test_labels: Annotated[Path | None, typer.Option(help="CSV pair_id,label of test pairs, used by evaluate alone.")] = None,
+    strict: Strict = False,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Import images in the Zindi challenge's layout: id.jpg (RGB) and id_rgn.jpg (RGNIR)."""
+    from pipelines.import_images import run_import_zindi
+
+    summary = run_import_zindi(
+        root,
+        _manifest_folder(out, root),
+        folds=folds,
+        validation_fold=validation_fold,
+        seed=seed,
+        test_labels=test_labels,
+        progress=progress,
+    )
+    _judge(summary, as_json, strict)
+
+
+@import_app.command("folder")
+def import_folder(
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the images.")],
+    sensor: Annotated[
+        list[str], typer.Option(metavar="NAME=PATTERN", help="One for each camera, e.g. rgnir='{id}_rgn.jpg'.")
+    ],
+    labels: Annotated[Path | None, typer.Option(help="CSV pair_id,label[,group][,split].")] = None,
+    out: Out = None,
+    folds: Folds = 5,
+    validation_fold: Annotated[int, typer.Option(min=0, help="Fold whose pairs are the validation split.")] = 0,
+    seed: Seed = 0,
+    strict: Strict = False,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Import images of any two (or more) cameras by their file-name patterns."""
+    from pipelines.import_images import run_import_folder
+    from rice_ssl.sensors import sensor_from_pattern
+
+    sensors = []
+    for entry in sensor:
+        name, equals, pattern = entry.partition("=")
+        if not equals:
+            raise InputError(f"--sensor {entry!r} lacks '=': write NAME=PATTERN, e.g. rgnir='{{id}}_rgn.jpg'.")
+        sensors.append(sensor_from_pattern(name, pattern))
+    summary = run_import_folder(
+        root,
+        sensors,
+        labels,
+        _manifest_folder(out, root),
+        folds=folds,
+        validation_fold=validation_fold,
+        seed=seed,
+        progress=progress,
+    )
+    _judge(summary, as_json, strict)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make (in the challenge's layout).")],
+    pairs: Annotated[int, typer.Option(min=12, help="Pairs to draw.")] = 1200,
+    test_fraction: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of pairs in Test.csv.")] = 0.25,
+    seed: Seed = 0,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Draw paired rice leaves with lesion masks (simulated data; it says so in SIMULATED.json)."""
+    from pipelines.simulate import simulate as act
+
+    _tell(act(folder, pairs=pairs, test_fraction=test_fraction, seed=seed, progress=progress), as_json)
+
+
+def _started(target: Path, progress: bool) -> tuple[RunStore, Any]:
+    """Store and configuration of a run; begun from its YAML where there is no run directory yet."""
+    from pipelines.configuration import resolve_target
+    from pipelines.prepare import begin_run, import_data
+
+    store, config = resolve_target(target)
+    if not store.exists:
+        begin_run(store, config, import_data(config.data, progress=progress))
+    return store, config
+
+
+@app.command()
+def pretrain(
+    run: Target,
+    max_minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after that long; resume later.")] = None,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Pretrain the encoder with SwAV on the pairs; resumes where it was stopped."""
+    from pipelines.pretrain import run_pretrain
+
+    store, config = _started(run, progress)
+    _tell(run_pretrain(store, config, progress=progress, max_minutes=max_minutes), as_json)
+
+
+@app.command()
+def finetune(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """Fine-tune the classifier; resumes where it was stopped."""
+    from pipelines.finetune import run_finetune
+
+    store, config = _started(run, progress)
+    _tell(run_finetune(store, config, progress=progress), as_json)
+
+
+@app.command()
+def embed(
+    run: Target,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest folder: begin the run RUN from these images.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Another run, whose weights are used.")] = None,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Embeddings, projections, prototype logits, logits and CAMs of every image."""
+    from pipelines.embed import run_embed
+    from pipelines.prepare import begin_with_weights
+
+    other = None if weights is None else RunStore(weights)
+    if manifest is not None:
+        if other is None:
+            raise InputError(f"--manifest {manifest} needs weights: name a trained run with --weights RUN.")
+        store, config = begin_with_weights(run, manifest, other)
+    else:
+        store, config = _started(run, progress)
+    _tell(run_embed(store, config, weights=other, progress=progress), as_json)
+
+
+@app.command("map")
+def map_(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """UMAP, t-SNE and PCA of embeddings, projections and logits, both sensors in one fit."""
+    from pipelines.map import run_map
+
+    store, config = _started(run, progress)
+    _tell(run_map(store, config, progress=progress), as_json)
+
+
+@app.command()
+def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """Log loss, accuracy, macro F1, confusion and agreement, with bootstrap intervals over pairs."""
+    from pipelines.evaluate import run_evaluate
+
+    store, config = _started(run, progress)
+    _tell(run_evaluate(store, config, progress=progress), as_json)
+
+
+@app.command()
+def dynamics(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A run directory, its YAML, or a CSV log.")],
+    recipe: Annotated[Path | None, typer.Option(help="YAML with queue_start_pct, epochs, steps_per_epoch, ...")] = None,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Find where the loss dropped, and which event of the recipe it coincides with."""
+    from pipelines.configuration import resolve_target
+    from pipelines.dynamics import analyse_log, run_dynamics
+
+    if log.is_dir() or log.suffix.lower() in {".yaml", ".yml"}:
+        store, config = resolve_target(log)
+        _tell(run_dynamics(store, config, progress=progress), as_json)
+    else:
+        _tell(analyse_log(log, recipe=recipe), as_json)
+
+
+@app.command()
+def submit(
+    run: Target,
+    out: Annotated[Path | None, typer.Option(help="CSV to write; submission.csv in the run when left out.")] = None,
+    sample: Annotated[Path | None, typer.Option(help="SampleSubmission.csv to check against.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the challenge's CSV for the test pairs."""
+    from pipelines.submit import run_submit
+
+    store, config = _started(run, False)
+    _tell(run_submit(store, config, out=out, sample=sample), as_json)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of a run.")],
+    max_minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop pretraining after that long.")] = None,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Do every stage in order, and skip what is up to date."""
+    from pipelines.configuration import read_config
+    from pipelines.run import run_all
+
+    _tell(run_all(read_config(config), progress=progress, max_minutes=max_minutes), as_json)
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one sentence on stderr and exit code 2."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        app()
+    except RiceSSLError as error:
+        typer.echo(f"rice-ssl: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("rice-ssl: stopped; the same command resumes.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Begin a run directory: (simulate,) import, and note what the run is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.configuration import config_of_run, config_to_dict, with_changes
+from pipelines.simulate import simulate
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import DataConfig, RunConfig
+from rice_ssl.data.folder import import_folder
+from rice_ssl.data.manifest import Manifest, read_manifest
+from rice_ssl.data.zindi import import_zindi
+from rice_ssl.errors import InputError
+from rice_ssl.sensors import sensor_from_pattern
+
+_PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "pandas", "scikit-learn", "umap-learn", "streamlit")
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What a run is made of."""
+
+    pairs: int
+    images: int
+    sensors: tuple[str, ...]
+    classes: tuple[str, ...]
+    findings: int
+
+    def text(self) -> str:
+        """Readable summary."""
+        return (
+            f"{self.pairs} pairs, {self.images} images of {', '.join(self.sensors)}; "
+            f"classes {', '.join(self.classes) or 'none'}; {self.findings} findings"
+        )
+
+
+def import_data(data: DataConfig, *, progress: bool = True) -> Manifest:
+    """Import the images that a configuration names, simulating them first where it says so."""
+    root = Path(data.root)
+    if data.simulate is not None:
+        made = data.simulate
+        simulate(root, pairs=made.pairs, test_fraction=made.test_fraction, seed=made.seed, progress=progress)
+    labels = None if data.test_labels is None else Path(data.test_labels)
+    if data.layout == "zindi":
+        return import_zindi(
+            root,
+            folds=data.folds,
+            validation_fold=data.validation_fold,
+            seed=data.split_seed,
+            test_labels=labels,
+            progress=progress,
+        )
+    return import_folder(
+        root,
+        [sensor_from_pattern(name, pattern) for name, pattern in data.sensors.items()],
+        None if data.labels is None else Path(data.labels),
+        folds=data.folds,
+        validation_fold=data.validation_fold,
+        seed=data.split_seed,
+        progress=progress,
+    )
+
+
+def begin_run(store: RunStore, config: RunConfig, manifest: Manifest, **details: Any) -> PrepareSummary:
+    """Create the run directory and write its manifest and findings; weights and checkpoints there are left alone."""
+    noted = {"stages": store.info()["stages"], "hashes": store.info()["hashes"]} if store.exists else {}
+    store.create(
+        {
+            **noted,
+            "name": config.name,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "config": config_to_dict(config),
+            "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "git_revision": _git_revision(),
+            "data_root": manifest.root.as_posix(),
+            "data_source": manifest.source,
+            "simulated": manifest.simulated,
+            "sensors": [asdict(sensor) for sensor in manifest.sensors],
+            "classes": list(manifest.classes),
+            **details,
+        }
+    )
+    store.write_table("manifest", manifest.table)
+    store.write_table("findings", manifest.findings)
+    return PrepareSummary(
+        pairs=int(manifest.table["pair_id"].nunique()),
+        images=len(manifest.table),
+        sensors=tuple(sensor.name for sensor in manifest.sensors),
+        classes=tuple(manifest.classes),
+        findings=len(manifest.findings),
+    )
+
+
+def begin_with_weights(folder: Path, manifest: Path, weights: RunStore) -> tuple[RunStore, RunConfig]:
+    """Begin a run on other images, to be embedded with the weights of a trained run.
+
+    Args:
+        folder: the new run directory.
+        manifest: folder that ``rice-ssl import`` made.
+        weights: the trained run; its encoder, image size and classes hold for the new run too.
+
+    Raises:
+        InputError: ``folder`` is a run already, made of other images.
+        ArtifactError: the trained run or the manifest cannot be read.
+    """
+    trained = config_of_run(weights)
+    images = read_manifest(manifest)
+    store = RunStore(folder)
+    if store.exists and store.info()["data_root"] != images.root.as_posix():
+        raise InputError(
+            f"{folder} is already a run on the images of {store.info()['data_root']}: name another run directory."
+        )
+    config = with_changes(
+        trained,
+        name=folder.name,
+        run=folder.as_posix(),
+        data=dataclasses.replace(trained.data, root=images.root.as_posix(), simulate=None, test_labels=None),
+    )
+    begin_run(store, config, images, classes=weights.info()["classes"])
+    return store, config
+
+
+def _git_revision() -> str | None:
+    """Revision of this project's checkout, or None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

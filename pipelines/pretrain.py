@@ -1,0 +1,69 @@
+"""``rice-ssl pretrain``: SwAV on the pairs of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import RunConfig
+from rice_ssl.training.pretrain import PretrainData, Pretraining
+from rice_ssl.training.run_pictures import run_pictures, usable_rows
+
+
+@dataclass(frozen=True)
+class PretrainSummary:
+    """How pretraining ended; losses in nats, ``data_wait`` the share of time spent on making crops."""
+
+    step: int
+    steps: int
+    seconds: float
+    first_loss: float
+    last_loss: float
+    val_loss: float | None
+    images_per_second: float
+    data_wait: float
+    effective_views: str
+    finished: bool
+
+    def text(self) -> str:
+        """Readable summary."""
+        state = "done" if self.finished else f"stopped at step {self.step} of {self.steps}, the same command resumes"
+        val = "" if self.val_loss is None else f", validation {self.val_loss:.3f}"
+        return (
+            f"{state}; views {self.effective_views}; loss {self.first_loss:.3f} -> {self.last_loss:.3f}{val} nats; "
+            f"{self.images_per_second:.0f} images/s, {100 * self.data_wait:.0f}% of the time on crops"
+        )
+
+
+def run_pretrain(
+    store: RunStore, config: RunConfig, *, progress: bool = True, max_minutes: float | None = None
+) -> PretrainSummary:
+    """Pretrain on the run's training pairs; see :class:`rice_ssl.training.pretrain.Pretraining`."""
+    pictures, table, sensors = run_pictures(store, config, torch.device("cpu"), progress=progress)
+    data = PretrainData(
+        pictures,
+        usable_rows(table[table["split"] == "train"], sensors, pictures)[1],
+        usable_rows(table[table["split"] == "val"], sensors, pictures)[1],
+        tuple(sensors),
+        config.data.image_size,
+    )
+    training = Pretraining(
+        store, data, config.encoder, config.pretrain, seed=config.seed, classes=len(store.info()["classes"])
+    )
+    done = training.run(show=progress, max_minutes=max_minutes)
+    val_loss = done.progress.val_loss
+    return PretrainSummary(
+        step=done.progress.step,
+        steps=done.steps,
+        seconds=done.seconds,
+        first_loss=done.progress.first_loss,
+        last_loss=done.progress.last_loss,
+        val_loss=val_loss if math.isfinite(val_loss) else None,
+        images_per_second=done.images_per_second,
+        data_wait=done.data_wait,
+        effective_views=done.effective_views,
+        finished=done.finished,
+    )

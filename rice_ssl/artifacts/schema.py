@@ -1,0 +1,149 @@
+"""What a run directory holds: every table with its columns, types and the command that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
+_VECTOR = pa.list_(pa.float32())
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Parquet file of a run directory.
+
+    Attributes:
+        name: key in code.
+        file: path inside the run directory.
+        columns: column name -> Arrow type; a table may hold more columns, never fewer.
+        made_by: the command that writes it.
+    """
+
+    name: str
+    file: str
+    columns: dict[str, pa.DataType]
+    made_by: str
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "manifest",
+            "manifest.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "path": _TEXT,  # relative to run.json's data_root, with forward slashes
+                "label": _TEXT,  # null where unknown
+                "split": _TEXT,  # train | val | test
+                "fold": _INT,  # 0..folds-1 for labelled pairs, -1 for the others
+                "group": _TEXT,  # site or duplicate cluster
+                "width": _INT,
+                "height": _INT,
+                "sha256": _TEXT,
+            },
+            "rice-ssl import",
+        ),
+        Table(
+            "findings",
+            "findings.parquet",
+            {
+                "kind": _TEXT,  # missing_twin, missing_file, unreadable, conflicting_labels, unknown_label, ...
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "cluster": _INT,  # duplicates: cluster number, else -1
+                "detail": _TEXT,  # one sentence
+            },
+            "rice-ssl import",
+        ),
+        Table(
+            "metrics",
+            "metrics.parquet",
+            {
+                "stage": _TEXT,  # pretrain | finetune
+                "step": _INT,
+                "epoch": _FLOAT,
+                "split": _TEXT,  # train | val
+                "name": _TEXT,  # loss, lr, grad_norm, ...
+                "value": _FLOAT,
+            },
+            "rice-ssl pretrain",
+        ),
+        Table(
+            "predictions",
+            "predictions.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,  # a sensor's name, or "both"
+                "logits": _VECTOR,
+                "probabilities": _VECTOR,
+                "prediction": _TEXT,
+                "label": _TEXT,  # null where unknown
+                "split": _TEXT,
+                "fold": _INT,
+            },
+            "rice-ssl embed",
+        ),
+        Table(
+            "embeddings",
+            "embeddings.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "embedding": _VECTOR,  # pooled output of the SwAV encoder
+                "projection": _VECTOR,  # L2-normalised; null without a SwAV head
+                "prototype_logits": _VECTOR,  # cosine similarities; null without prototypes
+            },
+            "rice-ssl embed",
+        ),
+        Table(
+            "prototypes",
+            "prototypes.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "prototype": _INT,  # arg-max of the prototype logits
+                "confidence": _FLOAT,  # soft-max probability of that prototype at the run's temperature
+                "second": _INT,
+                "entropy": _FLOAT,  # nats, of the soft-max over prototypes
+            },
+            "rice-ssl embed",
+        ),
+        Table(
+            "cams",
+            "cams/index.parquet",
+            {"pair_id": _TEXT, "sensor": _TEXT, "row": _INT},  # row of cams/cams.npy, (N, classes, h, w) float16
+            "rice-ssl embed",
+        ),
+        Table(
+            "thumbnails",
+            "thumbnails/images.parquet",
+            {"pair_id": _TEXT, "sensor": _TEXT, "width": _INT, "height": _INT, "jpeg": pa.binary()},
+            "rice-ssl embed",
+        ),
+        Table(
+            "map",
+            "map.parquet",
+            {
+                "method": _TEXT,  # umap | tsne | pca
+                "space": _TEXT,  # embedding | projection | logits
+                "kind": _TEXT,  # image | prototype
+                "pair_id": _TEXT,  # null for prototypes
+                "sensor": _TEXT,  # null for prototypes
+                "prototype": _INT,  # -1 for images
+                "cluster": _INT,  # cluster of the prototype, -1 for images
+                "x": _FLOAT,
+                "y": _FLOAT,
+            },
+            "rice-ssl map",
+        ),
+    )
+}
+
+DOCUMENTS = {"report": "rice-ssl evaluate", "dynamics": "rice-ssl dynamics"}
+"""JSON files of a run directory (``NAME.json``) and the command that makes each."""

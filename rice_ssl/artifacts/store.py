@@ -1,0 +1,285 @@
+"""Read and write a run directory: versioned, atomic, hashed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rice_ssl.artifacts.schema import DOCUMENTS, SCHEMA_VERSION, TABLES, Table
+from rice_ssl.errors import ArtifactError
+
+RUN_FILE, EVENTS_FILE, CAMS_FILE = "run.json", "events.jsonl", "cams/cams.npy"
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path`` to write to; rename it on success, remove it on failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class RunStore:
+    """One run directory.
+
+    Args:
+        root: the directory; it need not exist yet (see :meth:`create`).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a ``run.json``."""
+        return (self.root / RUN_FILE).is_file()
+
+    def create(self, info: dict[str, Any]) -> None:
+        """Start a run directory with what ``run.json`` shall hold besides version, stages and hashes."""
+        self._write_json(RUN_FILE, {"schema_version": SCHEMA_VERSION, "stages": {}, "hashes": {}, **info})
+
+    def info(self) -> dict[str, Any]:
+        """Contents of ``run.json``.
+
+        Raises:
+            ArtifactError: there is none, it is not JSON, or its schema version is another one.
+        """
+        path = self.root / RUN_FILE
+        if not self.root.is_dir():
+            raise ArtifactError(f"There is no run directory at {self.root}. Make one with `rice-ssl run CONFIG`.")
+        if not path.is_file():
+            raise ArtifactError(f"{self.root} holds no run.json. Make a run with `rice-ssl run CONFIG`.")
+        info = self._read_json(path, "rice-ssl run CONFIG")
+        found = info.get("schema_version")
+        if found != SCHEMA_VERSION:
+            newer = isinstance(found, int) and found > SCHEMA_VERSION
+            remedy = "Update rice_ssl" if newer else "Make the run anew with `rice-ssl run CONFIG`"
+            raise ArtifactError(
+                f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. {remedy}."
+            )
+        return info
+
+    def update_info(self, **changes: Any) -> None:
+        """Replace top-level fields of ``run.json``."""
+        self._write_json(RUN_FILE, {**self.info(), **changes})
+
+    def finish_stage(self, stage: str, fingerprint: str, **details: Any) -> None:
+        """Note in ``run.json`` that a stage is done, and of which inputs (``fingerprint``)."""
+        stages = self.info()["stages"]
+        self.update_info(stages={**stages, stage: {"fingerprint": fingerprint, **details}})
+
+    # -- tables ---------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Whether a table, or a JSON document, is there."""
+        file = TABLES[name].file if name in TABLES else f"{name}.json"
+        return (self.root / file).is_file()
+
+    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read a table, or some of its columns.
+
+        Raises:
+            ArtifactError: the file is missing, damaged, was changed after it was written, or lacks a column.
+        """
+        arrow = self._read_arrow(TABLES[name], columns)
+        frame: pd.DataFrame = arrow.to_pandas()
+        return frame
+
+    def read_vectors(self, name: str, column: str) -> npt.NDArray[np.float32] | None:
+        """Read a vector column as one array, shape (rows, D); None when every row is null.
+
+        Raises:
+            ArtifactError: as :meth:`read_table`; or the vectors differ in length.
+        """
+        table = TABLES[name]
+        data = self._read_arrow(table, [column]).column(column).combine_chunks()
+        if len(data) == 0 or data.null_count == len(data):
+            return None
+        flat = data.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        if data.null_count or flat.size % len(data):
+            raise ArtifactError(
+                f"Column {column!r} of {self.root / table.file} has vectors of different lengths. "
+                f"Make it anew with `{table.made_by} {self.root}`."
+            )
+        vectors: npt.NDArray[np.float32] = flat.reshape(len(data), -1)
+        return vectors
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> Path:
+        """Write a table atomically and note its hash in ``run.json``.
+
+        Raises:
+            ArtifactError: a column of the schema is missing from ``frame``.
+        """
+        table = TABLES[name]
+        lacking = [column for column in table.columns if column not in frame.columns]
+        if lacking:
+            raise ArtifactError(f"Table {name!r} cannot be written: it lacks {', '.join(lacking)}.")
+        arrays: dict[str, Any] = {}
+        for column in frame.columns:
+            kind = table.columns.get(str(column))
+            values = frame[column]
+            if kind is not None and pa.types.is_list(kind):
+                arrays[str(column)] = pa.array([None if v is None else np.asarray(v) for v in values], type=kind)
+            else:
+                arrays[str(column)] = pa.array(values, type=kind, from_pandas=True)
+        path = self.root / table.file
+        with atomic_path(path) as temporary:
+            pq.write_table(pa.table(arrays), temporary, compression="zstd")
+        self.note_hash(table.file)
+        return path
+
+    def _read_arrow(self, table: Table, columns: Sequence[str] | None) -> pa.Table:
+        path = self.root / table.file
+        remedy = f"Make it with `{table.made_by} {self.root}`."
+        if not path.is_file():
+            raise ArtifactError(f"This run has no {table.file}. {remedy}")
+        self.check_hash(table.file, table.made_by)
+        try:
+            present = pq.read_schema(path).names
+            lacking = [c for c in (columns or table.columns) if c not in present]
+            if lacking:
+                raise ArtifactError(f"{path} lacks the column {lacking[0]!r}. {remedy}")
+            return pq.read_table(path, columns=list(columns) if columns else None, memory_map=True)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ArtifactError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). {remedy}") from None
+
+    # -- hashes ---------------------------------------------------------------------------------------------------
+
+    def note_hash(self, file: str) -> None:
+        """Note the hash and size of a file of this run in ``run.json``."""
+        if self.exists:
+            path = self.root / file
+            entry = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+            self.update_info(hashes={**self.info()["hashes"], file: entry})
+
+    def check_hash(self, file: str, made_by: str) -> None:
+        """Compare a file with the hash noted when it was written; a file without a note passes.
+
+        Raises:
+            ArtifactError: the file is not what the pipeline wrote.
+        """
+        if not self.exists:
+            return
+        noted = self.info()["hashes"].get(file)
+        path = self.root / file
+        if noted and (path.stat().st_size != noted["bytes"] or sha256_file(path) != noted["sha256"]):
+            raise ArtifactError(
+                f"{path} was changed after the run wrote it (its SHA-256 does not match run.json). "
+                f"Make it anew with `{made_by} {self.root}`."
+            )
+
+    # -- CAMs, events, documents, weights -------------------------------------------------------------------------
+
+    def write_cams(self, index: pd.DataFrame, cams: npt.NDArray[np.float16]) -> None:
+        """Write class activation maps.
+
+        Args:
+            index: columns pair_id, sensor, row; row counts from 0 into ``cams``.
+            cams: shape (N, classes, h, w), >= 0, not normalised, so that maps can be compared with each other.
+        """
+        with atomic_path(self.root / CAMS_FILE) as temporary, temporary.open("wb") as stream:
+            np.save(stream, cams, allow_pickle=False)
+        self.note_hash(CAMS_FILE)
+        self.write_table("cams", index)
+
+    def read_cams(self) -> tuple[pd.DataFrame, npt.NDArray[np.float16]]:
+        """Index table and the maps, memory-mapped, shape (N, classes, h, w).
+
+        Raises:
+            ArtifactError: they are missing, damaged, or do not fit each other.
+        """
+        index, path = self.read_table("cams"), self.root / CAMS_FILE
+        remedy = f"Make them with `rice-ssl embed {self.root}`."
+        if not path.is_file():
+            raise ArtifactError(f"This run has no {CAMS_FILE}. {remedy}")
+        self.check_hash(CAMS_FILE, "rice-ssl embed")
+        try:
+            cams = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, OSError):
+            raise ArtifactError(f"{path} cannot be read. {remedy}") from None
+        if cams.ndim != 4 or (len(index) and int(index["row"].max()) >= len(cams)):
+            raise ArtifactError(f"{path} of shape {cams.shape} does not fit its index of {len(index)} rows. {remedy}")
+        return index, cams
+
+    def append_event(self, event: dict[str, Any]) -> None:
+        """Append a schedule event: stage, kind, step, epoch, detail."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / EVENTS_FILE).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(event, allow_nan=False) + "\n")
+
+    def write_events(self, events: Sequence[dict[str, Any]]) -> None:
+        """Replace the list of events atomically."""
+        with atomic_path(self.root / EVENTS_FILE) as temporary:
+            temporary.write_text("".join(json.dumps(e, allow_nan=False) + "\n" for e in events), encoding="utf-8")
+
+    def events(self) -> list[dict[str, Any]]:
+        """Schedule events in the order in which they happened; lines cut short by a kill are left out."""
+        path = self.root / EVENTS_FILE
+        if not path.is_file():
+            return []
+        found = []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    found.append(event)
+        return found
+
+    def write_document(self, name: str, content: dict[str, Any]) -> Path:
+        """Write ``report.json`` or ``dynamics.json``."""
+        self._write_json(f"{name}.json", content)
+        self.note_hash(f"{name}.json")
+        return self.root / f"{name}.json"
+
+    def read_document(self, name: str) -> dict[str, Any]:
+        """Read ``report.json`` or ``dynamics.json``.
+
+        Raises:
+            ArtifactError: it is missing or is not JSON.
+        """
+        path, command = self.root / f"{name}.json", DOCUMENTS[name]
+        if not path.is_file():
+            raise ArtifactError(f"This run has no {path.name}. Make it with `{command} {self.root}`.")
+        return self._read_json(path, f"{command} {self.root}")
+
+    def weights_path(self, name: str) -> Path:
+        """Where the weights called ``name`` (``swav``, ``classifier``) lie, whether or not they are there."""
+        return self.root / "weights" / f"{name}.safetensors"
+
+    # -- JSON -----------------------------------------------------------------------------------------------------
+
+    def _write_json(self, file: str, content: dict[str, Any]) -> None:
+        with atomic_path(self.root / file) as temporary:
+            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def _read_json(path: Path, command: str) -> dict[str, Any]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise ArtifactError(f"{path} cannot be read as JSON ({error}). Make it anew with `{command}`.") from None
+        if not isinstance(content, dict):
+            raise ArtifactError(f"{path} does not hold a JSON object. Make it anew with `{command}`.")
+        return content

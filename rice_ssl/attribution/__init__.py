@@ -1,0 +1,1 @@
+"""Which regions of a picture speak for a class."""

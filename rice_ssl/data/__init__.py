@@ -1,0 +1,1 @@
+"""From files on disk to a manifest of pairs, and from there to decoded pictures."""

@@ -1,0 +1,75 @@
+"""One image file: opened with limits, decoded whole, as three 8-bit bands."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from rice_ssl.errors import InputError
+
+MAX_PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+_REDUCING_GAP = 2.0  # a fast coarse reduction stops at twice the size asked for; the rest is antialiased
+
+
+def open_image(path: Path, *, size: tuple[int, int] | None = None) -> Image.Image:
+    """Read and decode an image file; see :func:`decode_image`.
+
+    Raises:
+        InputError: the file cannot be read or decoded.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read ({error.strerror}): check that it is there.") from None
+    return decode_image(content, path.name, size=size)
+
+
+def decode_image(content: bytes, name: str, *, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode an image to three 8-bit bands, upright.
+
+    Orientation is taken from EXIF. A single band is repeated three times; 16-bit grey is divided by 257, 32-bit integers
+    are taken to hold 16 bits, floating point is scaled by its maximum; transparency is dropped; CMYK becomes RGB.
+
+    Args:
+        content: bytes of a JPEG, PNG, TIFF, BMP or WebP file; the first picture of a file that holds several.
+        name: of the file, for messages.
+        size: (height, width) in pixels to resize to, antialiased, whatever the aspect; None keeps the size.
+
+    Raises:
+        InputError: not such an image, truncated, or of more than 100 million pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise InputError(
+                    f"{name} has {opened.width}x{opened.height} pixels, more than {MAX_PIXELS:,}: make it smaller."
+                )
+            if size is not None:
+                gap = int(max(size) * _REDUCING_GAP)
+                opened.draft(None, (gap, gap))
+            opened.load()
+            image = _three_bands(ImageOps.exif_transpose(opened))
+            if size is not None and image.size != (size[1], size[0]):
+                bilinear = Image.Resampling.BILINEAR
+                image = image.resize((size[1], size[0]), bilinear, reducing_gap=_REDUCING_GAP)
+            return image
+    except InputError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything, e.g. struct.error or IndexError
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, Image.UnidentifiedImageError):
+            reason = f"it is none of {', '.join(FORMATS)}"
+        raise InputError(f"{name} cannot be decoded ({reason}): replace the file or leave it out.") from None
+
+
+def _three_bands(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        values: npt.NDArray[np.float64] = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        top = max(float(values.max(initial=0.0)), 1e-12) if image.mode == "F" else 65535.0
+        return Image.fromarray(np.rint(values.clip(0.0, top) * (255.0 / top)).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,1 @@
+"""Embeddings of every image, their neighbours, and their maps."""

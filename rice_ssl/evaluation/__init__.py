@@ -1,0 +1,1 @@
+"""Figures and their intervals. Imports no torch: the dashboard uses it."""

@@ -1,0 +1,1 @@
+"""Networks: the encoder by name, SwAV's head and prototypes, the classifier, and their files."""

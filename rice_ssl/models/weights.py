@@ -1,0 +1,65 @@
+"""Weights on disk: safetensors, never a pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rice_ssl.artifacts import atomic_path
+from rice_ssl.errors import ArtifactError
+
+
+def save_weights(module: nn.Module, path: Path, *, half: bool = True) -> None:
+    """Write a module's parameters and buffers atomically.
+
+    Args:
+        module: what to write.
+        path: ``*.safetensors``.
+        half: store floating-point tensors in float16, which halves the file and moves a weight by at most 1 part in 2,000.
+    """
+    state = {}
+    for key, value in module.state_dict().items():
+        tensor = value.detach().cpu().contiguous()
+        state[key] = tensor.half() if half and tensor.is_floating_point() else tensor
+    with atomic_path(path) as temporary:
+        save_file(state, str(temporary))
+
+
+def load_weights(module: nn.Module, path: Path, *, made_by: str = "rice-ssl run CONFIG", prefix: str = "") -> None:
+    """Load what :func:`save_weights` wrote.
+
+    Args:
+        module: gets the weights, in its own precision.
+        path: ``*.safetensors``.
+        made_by: the command named when the file is missing or does not fit.
+        prefix: load only the keys below it, without it (``encoder.`` takes an encoder out of a whole network).
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or its keys or shapes do not fit; the message names the first ones.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"There are no weights at {path}. Make them with `{made_by}`.")
+    try:
+        state = {k.removeprefix(prefix): v for k, v in load_file(str(path)).items() if k.startswith(prefix)}
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path} cannot be read as safetensors ({error}). Make it anew with `{made_by}`.") from None
+    own = module.state_dict()
+    faults = [f"lacks {key}" for key in own if key not in state]
+    faults += [f"has {key}, which is unknown" for key in state if key not in own]
+    faults += [
+        f"has {key} of shape {tuple(state[key].shape)} where {tuple(own[key].shape)} is expected"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    if faults:
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        raise ArtifactError(
+            f"{path} does not fit the network of this run: it {'; '.join(faults[:3])}{more}. "
+            f"Use the run's own encoder settings, or make it anew with `{made_by}`."
+        )
+    with torch.no_grad():
+        module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})

@@ -1,0 +1,1 @@
+"""SwAV: balanced codes, the swapped prediction loss and the queue."""

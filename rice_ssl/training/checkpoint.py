@@ -1,0 +1,47 @@
+"""Checkpoints: written whole or not at all, the one before kept, loaded without unpickling code."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rice_ssl.artifacts import atomic_path
+from rice_ssl.errors import ArtifactError
+
+LAST, PREVIOUS = "last.pt", "previous.pt"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write ``last.pt`` atomically; what was ``last.pt`` becomes ``previous.pt``.
+
+    Args:
+        folder: the stage's checkpoint folder.
+        state: tensors, numbers, text, and lists and dictionaries of them.
+    """
+    path = folder / LAST
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+        if path.is_file():
+            path.replace(folder / PREVIOUS)
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """Load the newest readable checkpoint of a folder; None when there is none.
+
+    Raises:
+        ArtifactError: there are checkpoints, and none can be read.
+    """
+    found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).is_file()]
+    for path in found:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile):
+            continue
+        return state
+    if found:
+        raise ArtifactError(f"No checkpoint in {folder} can be read. Remove the folder to train from the start.")
+    return None

@@ -1,0 +1,56 @@
+"""The log of a training stage: metrics by step, and schedule events, in the run directory."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from rice_ssl.artifacts import TABLES, RunStore
+
+_COLUMNS = list(TABLES["metrics"].columns)
+
+
+class MetricLog:
+    """Collects a stage's metrics and events; ``flush`` puts them beside those of the other stages.
+
+    Args:
+        store: the run.
+        stage: ``pretrain`` or ``finetune``.
+        resume_step: what was logged at this step or later is dropped, as it is about to be done again; 0 drops all.
+    """
+
+    def __init__(self, store: RunStore, stage: str, resume_step: int = 0) -> None:
+        self.store, self.stage = store, stage
+        self._rows: list[tuple[str, int, float, str, str, float]] = []
+        if store.has("metrics"):
+            noted = store.read_table("metrics")
+            kept = noted[(noted["stage"] == stage) & (noted["step"] < resume_step)]
+            self._rows = list(kept[_COLUMNS].itertuples(index=False, name=None))
+        self._events = [e for e in store.events() if e.get("stage") == stage and e.get("step", 0) < resume_step]
+
+    def add(self, step: int, epoch: float, split: str, **values: float) -> None:
+        """Log named values at a step; those that are not finite are left out."""
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._rows.append((self.stage, step, epoch, split, name, float(value)))
+
+    def event(self, kind: str, step: int, epoch: float, detail: str) -> None:
+        """Log a schedule event."""
+        self._events.append({"stage": self.stage, "kind": kind, "step": step, "epoch": epoch, "detail": detail})
+
+    def frame(self) -> pd.DataFrame:
+        """This stage's metrics so far."""
+        return pd.DataFrame(self._rows, columns=_COLUMNS)
+
+    def flush(self) -> None:
+        """Write metrics and events atomically; other stages' rows stay."""
+        frames = [self.frame()]
+        if self.store.has("metrics"):
+            noted = self.store.read_table("metrics")
+            frames.insert(0, noted[noted["stage"] != self.stage])
+        frames = [frame for frame in frames if len(frame)]
+        if frames:
+            self.store.write_table("metrics", pd.concat(frames, ignore_index=True))
+        others = [event for event in self.store.events() if event.get("stage") != self.stage]
+        self.store.write_events([*others, *self._events])

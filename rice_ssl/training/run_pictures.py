@@ -1,0 +1,40 @@
+"""The pictures of a run: decoded, with the rows of its pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rice_ssl.artifacts import RunStore
+from rice_ssl.config import RunConfig
+from rice_ssl.data.loading import build_cache, pair_rows
+from rice_ssl.data.manifest import sensor_from_dict
+from rice_ssl.training.batches import Pictures, Rows
+
+
+def run_pictures(
+    store: RunStore, config: RunConfig, device: torch.device, *, progress: bool = True
+) -> tuple[Pictures, pd.DataFrame, list[str]]:
+    """Pictures, manifest and sensor names of a run.
+
+    Raises:
+        ArtifactError: the run has no manifest.
+        InputError: no picture can be decoded.
+    """
+    info = store.info()
+    table = store.read_table("manifest")
+    sensors = [sensor_from_dict(entry) for entry in info["sensors"]]
+    cache = build_cache(table, Path(info["data_root"]), config.data.image_size, store.root / "cache", progress=progress)
+    return Pictures(cache, table["sensor"].tolist(), sensors, device), table, [sensor.name for sensor in sensors]
+
+
+def usable_rows(table: pd.DataFrame, sensors: Sequence[str], pictures: Pictures) -> tuple[list[str], Rows]:
+    """Ids and rows, shape (P, S), of the pairs with at least one picture that could be decoded; -1 where there is none."""
+    ids, rows = pair_rows(table, sensors)
+    rows = np.where(np.isin(rows, list(pictures.cache.faults)), -1, rows)
+    kept = (rows >= 0).any(axis=1)
+    return [pair_id for pair_id, keep in zip(ids, kept, strict=True) if keep], rows[kept]

@@ -1,0 +1,1 @@
+"""Crops and photometric changes of whole batches, on the device where the images are."""

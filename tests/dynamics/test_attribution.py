@@ -1,0 +1,187 @@
+"""Recipe arithmetic, entropy floors, chance, and the words of the verdict."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rice_ssl.dynamics.analysis import analyse, learning_rate_events
+from rice_ssl.dynamics.attribution import chance_of_event
+from rice_ssl.dynamics.events import Event
+from rice_ssl.dynamics.logs import tidy_log
+from rice_ssl.dynamics.recipe import entropy_floor, recipe_from_mapping
+from rice_ssl.dynamics.run_log import floors_of_config
+from rice_ssl.errors import InputError
+
+ORIGINAL = {
+    "queue_start_pct": 0.5,
+    "epochs": 600,
+    "steps_per_epoch": 83,
+    "batch_size": 32,
+    "queue_length": 2048,
+    "prototypes": 3000,
+}
+
+
+def log_with_drop(at=100, size=0.5, samples=200, lr=None, **curves):
+    rng = np.random.default_rng(0)
+    index = np.arange(samples)
+    columns = {"loss": 4 - 0.002 * index - size * (index >= at) + rng.normal(0, 0.01, samples), **curves}
+    if lr is not None:
+        columns["lr"] = lr
+    rows = [
+        pd.DataFrame({"step": index, "split": "train", "name": name, "value": values})
+        for name, values in columns.items()
+    ]
+    return tidy_log(pd.concat(rows), source="log", unit="step")
+
+
+def test_the_original_recipe_puts_the_queue_start_at_24900():
+    recipe, notes = recipe_from_mapping(ORIGINAL)
+    assert notes == ()
+    assert [(event.kind, event.step) for event in recipe.schedule("step")] == [("queue_start", 24_900)]
+    assert [(event.kind, event.step) for event in recipe.schedule("epoch")] == [("queue_start", 300)]
+    assert recipe.entropy_floors() == pytest.approx((4.5406, 0.3663), abs=1e-4)
+
+
+def test_other_ways_to_say_a_recipe():
+    recipe, _ = recipe_from_mapping(
+        {"pretrain": {"queue_start": 0.25, "epochs": 20, "batch_size": 32, "queue_batches": 8}}
+    )
+    assert (recipe.queue_start_pct, recipe.queue_length) == (0.25, 256)
+    assert recipe.schedule("step") == ()
+    assert recipe.schedule("epoch")[0].step == 5
+    recipe, notes = recipe_from_mapping({"queue_start": 5000, "steps_per_epoch": 100, "frozen_epochs": 2, "lr": 1})
+    assert [(event.kind, event.step) for event in recipe.schedule("step")] == [
+        ("encoder_unfrozen", 200),
+        ("queue_start", 5000),
+    ]
+    assert recipe.schedule("epoch")[1].step == 50
+    assert notes == ("The recipe: not used: lr.",)
+    assert recipe_from_mapping({"queue_start_pct": 1.0, "epochs": 5})[0].schedule("epoch") == ()
+    recipe, _ = recipe_from_mapping(
+        {"steps_per_epoch": 10, "events": [{"kind": "lr_phase", "epoch": 3, "detail": "x"}]}
+    )
+    assert recipe.schedule("step") == (Event("lr_phase", 30, "x"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ([], "must hold settings"),
+        ({"lr": 1}, "none of the settings"),
+        ({"epochs": "many"}, "epochs is 'many'"),
+        ({"epochs": 1.5}, "epochs is 1.5"),
+        ({"queue_start_pct": 2}, "queue_start_pct is 2: give a fraction"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch is 0"),
+        ({"events": [{"kind": "x"}]}, "epoch of the event 'x' is nan"),
+        ({"events": "x"}, "must be a list"),
+    ],
+)
+def test_a_recipe_out_of_range_is_refused(content, says):
+    with pytest.raises(InputError, match=says):
+        recipe_from_mapping(content)
+
+
+def test_entropy_floor():
+    assert entropy_floor(3000, 32) == pytest.approx(4.54, abs=0.005)
+    assert entropy_floor(3000, 2080) == pytest.approx(0.37, abs=0.005)
+    assert entropy_floor(64, 288) == 0
+    assert floors_of_config({"pretrain": {"prototypes": 64, "batch_size": 32, "queue_batches": 8}}) == pytest.approx(
+        (np.log(2), 0)
+    )
+    assert floors_of_config({"pretrain": {"prototypes": "many"}}) is None
+
+
+@pytest.mark.parametrize(("places", "width"), [([500], 20), ([500, 510], 20), ([5, 500, 995], 30), ([100, 900], 400)])
+def test_chance_agrees_with_random_intervals(places, width):
+    starts = np.random.default_rng(0).uniform(0, 1000 - width, 200_000)
+    hit = np.any([(starts <= place) & (place <= starts + width) for place in places], axis=0)
+    assert chance_of_event(places, width, 0, 1000) == pytest.approx(hit.mean(), abs=0.005)
+
+
+def test_chance_by_hand():
+    assert chance_of_event([50], 10, 0, 110) == pytest.approx(0.1)
+    assert chance_of_event([50], 200, 0, 100) == 1
+    assert chance_of_event([500], 200, 0, 100) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("queue_start", "schedule artefact"),
+        ("prototypes_unfrozen", "schedule artefact"),
+        ("warmup_end", "learning-rate effect"),
+        ("lr_phase", "learning-rate effect"),
+        ("resume", "data or resume effect"),
+    ],
+)
+def test_the_verdict_names_the_kind_of_the_event(kind, word):
+    found = analyse(log_with_drop(), events=[Event(kind, 100)]).document()
+    assert found["verdict"] == word
+    (drop,) = found["drops"]
+    assert (drop["split"], drop["step"]) == ("train", 100)
+    assert drop["step_low"] <= 99 < drop["step_high"]
+    assert drop["size"] == pytest.approx(0.5, abs=0.02)
+    assert [event["step"] for event in drop["events"]] == [100]
+    assert 0 < drop["p_chance"] < 0.1
+
+
+def test_undecided_without_events_with_others_and_with_rivals():
+    without = analyse(log_with_drop())
+    assert without.verdict.word == "undecided"
+    assert "give the recipe" in without.verdict.missing[0]
+    assert without.drops[0].p_chance is None
+    elsewhere = analyse(log_with_drop(), events=[Event("queue_start", 40)])
+    assert elsewhere.verdict.word == "undecided"
+    assert elsewhere.drops[0].events == ()
+    rivals = analyse(log_with_drop(), events=[Event("queue_start", 100), Event("lr_phase", 100)])
+    assert rivals.verdict.word == "undecided"
+    assert "repeat the run with one of them moved" in rivals.verdict.missing[0]
+    crowded = analyse(log_with_drop(), events=[Event("queue_start", step) for step in range(0, 200, 10)])
+    assert crowded.verdict.word == "undecided"
+    assert "by chance" in crowded.verdict.missing[0]
+
+
+def test_no_drop_and_too_short():
+    assert analyse(log_with_drop(size=0)).verdict.word == "no drop"
+    short = analyse(log_with_drop(samples=10, at=5), events=[Event("queue_start", 5)])
+    assert short.verdict.word == "undecided"
+    assert short.notes == ("Train loss was not searched: it has 10 values, and the search needs 16.",)
+
+
+def test_a_logged_learning_rate_step_is_an_event():
+    lr = np.where(np.arange(200) < 100, 0.1, 0.01)
+    log = log_with_drop(lr=lr)
+    assert [(event.kind, event.step) for event in learning_rate_events(log)] == [("lr_phase", 100)]
+    assert analyse(log).verdict.word == "learning-rate effect"
+    assert learning_rate_events(log_with_drop(lr=1e-3 * (1 + np.cos(np.linspace(0, 3, 200))))) == []
+
+
+def test_floors_reference_and_entropy_are_weighed():
+    index = np.arange(200)
+    loss = 4 - 0.5 * (index >= 100) + np.random.default_rng(1).normal(0, 0.01, 200)
+    entropy = np.where(index < 100, 2.0, 1.25)
+    log = log_with_drop(loss=loss, code_entropy=entropy)
+    reference = pd.DataFrame(
+        {"step": index[100:], "split": "train", "name": "reference_loss", "value": loss[100:] + 0.45}
+    )
+    log = tidy_log(pd.concat([log.table, reference]), source="log", unit="step")
+    said = " ".join(analyse(log, events=[Event("queue_start", 100)], floors=(4.54, 0.37)).verdict.evidence)
+    assert "from 4.54 to 0.37 nats, by 4.17" in said
+    assert "leaves room for all of it" in said
+    assert "cost 0.45 more without the queue than with it: 9" in said
+    assert "from 2.00 to 1.25 nats" in said
+    small = analyse(log, events=[Event("queue_start", 100)], floors=(0.2, 0.0)).verdict.evidence
+    assert any("more than the floor explains" in sentence for sentence in small)
+
+
+def test_a_saddle_escape_is_never_claimed_from_a_log():
+    for events in ([], [Event("queue_start", 100)]):
+        verdict = analyse(log_with_drop(), events=events).verdict
+        assert "saddle" not in verdict.word
+        assert "Hessian eigenvalue" in verdict.missing[-1]
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(InputError, match="no metric 'x'; it has loss"):
+        analyse(log_with_drop(), metric="x")

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+import pipelines
+from pipelines.configuration import config_of_run, config_to_dict, parse_config, read_config, resolve_target
+from rice_ssl.artifacts import RunStore
+from rice_ssl.errors import InputError
+
+MINIMAL = {"name": "a", "run": "runs/a", "data": {"root": "images"}}
+RECIPES = sorted((Path(pipelines.__file__).parent / "recipes").glob("*.yaml"))
+
+
+def test_defaults_are_filled_in():
+    config = parse_config(MINIMAL, "test")
+    assert (config.pretrain.prototypes, config.pretrain.temperature, config.data.image_size) == (64, 0.1, (128, 160))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sead": 1}, "sead is not a setting"),
+        ({"pretrain": {"views": "both"}}, "pretrain.views is 'both'"),
+        ({"pretrain": {"queue_start": 1.5}}, r"pretrain.queue_start is 1.5: Input should be less than or equal to 1"),
+        ({"pretrain": {"local_scale": [0.5, 0.1]}}, "local_scale is"),
+        ({"data": {}}, "data.root is missing"),
+        ({"data": {"root": "x", "validation_fold": 5}}, "validation_fold is 5, but folds run from 0 to 4"),
+        ({"finetune": {"frozen_epochs": 30}}, "frozen_epochs is 30, more than epochs"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(change, message):
+    with pytest.raises(InputError, match=message):
+        parse_config({**MINIMAL, **change}, "test")
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(InputError, match="(?s)seed is -1.*pretrain.epochs is 0"):
+        parse_config({**MINIMAL, "seed": -1, "pretrain": {"epochs": 0}}, "test")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "just words", ""])
+def test_yaml_that_holds_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="must hold a mapping"):
+        read_config(path)
+
+
+def test_yaml_cannot_run_code(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("name: !!python/object/apply:os.system ['touch pwned']")
+    with pytest.raises(InputError, match="is not YAML"):
+        read_config(path)
+
+
+def test_configuration_survives_the_run_directory(tmp_path):
+    config = parse_config({**MINIMAL, "pretrain": {"epsilon": 0.03, "global_scale": [0.3, 0.9]}}, "test")
+    store = RunStore(tmp_path)
+    store.create({"config": config_to_dict(config)})
+    assert config_of_run(store) == config
+    assert resolve_target(tmp_path)[1] == config
+
+
+def test_a_target_that_is_neither_run_nor_yaml_is_refused(tmp_path):
+    with pytest.raises(InputError, match="neither a run directory nor a YAML file"):
+        resolve_target(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_validates(path):
+    assert read_config(path).name == path.stem
+
+
+def test_there_are_recipes():
+    assert {"demo", "urban-trees", "rice-leaves-rgb", "zindi-rice"} <= {path.stem for path in RECIPES}

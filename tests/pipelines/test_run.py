@@ -1,0 +1,185 @@
+"""The whole, tiny: from simulated images to every artifact of a run, then skipped, resumed and redone as it should be."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+FILES = {
+    "run.json",
+    "manifest.parquet",
+    "findings.parquet",
+    "events.jsonl",
+    "metrics.parquet",
+    "weights/swav.safetensors",
+    "weights/classifier.safetensors",
+    "predictions.parquet",
+    "embeddings.parquet",
+    "prototypes.parquet",
+    "cams/index.parquet",
+    "cams/cams.npy",
+    "thumbnails/images.parquet",
+    "map.parquet",
+    "report.json",
+    "dynamics.json",
+    "submission.csv",
+}
+
+
+def settings(folder: Path, **changes):
+    return {
+        "name": "tiny",
+        "run": str(folder / "run"),
+        "seed": 3,
+        "data": {
+            "root": str(folder / "images"),
+            "test_labels": str(folder / "images" / "test_labels.csv"),
+            "image_size": [32, 40],
+            "simulate": {"pairs": 24, "test_fraction": 0.25, "seed": 5},
+        },
+        "encoder": {"name": "resnet10t", "options": {"channels": [8, 8, 8, 16]}, "pooling": "concat"},
+        "pretrain": {
+            "epochs": 4,
+            "batch_size": 6,
+            "global_size": 32,
+            "local_size": 16,
+            "local_crops": 1,
+            "hidden": 16,
+            "projection": 8,
+            "prototypes": 6,
+            "queue_batches": 2,
+            "log_every": 1,
+            "checkpoint_every": 1,
+        },
+        "finetune": {"epochs": 2, "batch_size": 6, "log_every": 1, "checkpoint_every": 1},
+        "map": {"methods": ["pca"], "prototype_clusters": 2},
+        "evaluate": {"bootstrap": 100},
+        "dynamics": {"bootstrap": 100},
+        **changes,
+    }
+
+
+def rice_ssl(*arguments, check=True, **kwargs):
+    command = [sys.executable, "-m", "pipelines.main", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **kwargs)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def files_of(folder: Path) -> set[str]:
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return {f for f in found if not f.startswith(("cache/", "checkpoints/"))}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("whole")
+    (where / "run.yaml").write_text(yaml.safe_dump(settings(where)))
+    return where
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    done = rice_ssl("run", folder / "run.yaml", "--json", "--no-progress")
+    return json.loads(done.stdout)
+
+
+STAGES = ["import", "pretrain", "finetune", "embed", "map", "evaluate", "dynamics", "submit"]
+
+
+def test_every_stage_is_done_and_every_file_is_there(folder, first):
+    assert first["done"] == STAGES
+    assert files_of(folder / "run") == FILES
+
+
+def test_submission_has_a_row_for_every_test_pair(folder, first):
+    submission = pd.read_csv(folder / "run" / "submission.csv")
+    sample = pd.read_csv(folder / "images" / "SampleSubmission.csv")
+    assert list(submission.columns) == list(sample.columns)
+    assert submission["Image_id"].tolist() == sample["Image_id"].tolist()
+    assert submission.drop(columns="Image_id").sum(axis=1).round(6).eq(1.0).all()
+
+
+def test_both_sensors_of_a_pair_are_on_one_side(folder, first):
+    manifest = pd.read_parquet(folder / "run" / "manifest.parquet")
+    assert (manifest.groupby("pair_id")["split"].nunique() == 1).all()
+    assert (manifest.groupby("pair_id")["sensor"].nunique() == 2).all()
+
+
+def test_a_second_run_finds_everything_up_to_date(folder, first):
+    again = json.loads(rice_ssl("run", folder / "run.yaml", "--json", "--no-progress").stdout)
+    assert again["done"] == []
+    assert again["up_to_date"] == STAGES
+
+
+def test_a_changed_setting_redoes_that_stage_alone(folder, first):
+    changed = settings(folder, evaluate={"bootstrap": 150})
+    (folder / "changed.yaml").write_text(yaml.safe_dump(changed))
+    again = json.loads(rice_ssl("run", folder / "changed.yaml", "--json", "--no-progress").stdout)
+    assert again["done"] == ["evaluate"]
+    assert json.loads((folder / "run" / "report.json").read_text())["bootstrap"] == 150
+
+
+def test_a_killed_run_resumes_to_the_same_figures(folder, first, tmp_path):
+    content = settings(tmp_path)
+    content["data"] = settings(folder)["data"]
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-m", "pipelines.main", "run", str(tmp_path / "run.yaml"), "--no-progress"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = time.monotonic()
+    checkpoints = tmp_path / "run" / "checkpoints" / "pretrain"
+    while process.poll() is None and time.monotonic() - started < 120:
+        if checkpoints.is_dir() and any(p.suffix == ".pt" for p in checkpoints.iterdir()):
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    process.wait(30)
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    rice_ssl("run", tmp_path / "run.yaml", "--no-progress")
+    for file in ("predictions.parquet", "embeddings.parquet"):
+        pd.testing.assert_frame_equal(pd.read_parquet(folder / "run" / file), pd.read_parquet(tmp_path / "run" / file))
+    timing = ["images_per_second", "data_wait"]
+    read = [pd.read_parquet(f / "run" / "metrics.parquet") for f in (folder, tmp_path)]
+    kept = [m[~m["name"].isin(timing)].sort_values(["stage", "step", "split", "name"]).reset_index(drop=True) for m in read]
+    pd.testing.assert_frame_equal(*kept)
+
+
+def test_other_images_are_embedded_with_the_weights_of_a_run(folder, first, tmp_path):
+    manifest, run = tmp_path / "manifest", tmp_path / "other"
+    patterns = ["--sensor", "rgb={id}.jpg", "--sensor", "rgnir={id}_rgn.jpg"]
+    rice_ssl("import", "folder", folder / "images" / "Images", *patterns, "--out", manifest, "--no-progress")
+    rice_ssl("embed", run, "--manifest", manifest, "--weights", folder / "run", "--no-progress")
+    other = pd.read_parquet(run / "predictions.parquet").set_index(["pair_id", "sensor"])["prediction"]
+    own = pd.read_parquet(folder / "run" / "predictions.parquet").set_index(["pair_id", "sensor"])["prediction"]
+    assert other.sort_index().equals(own.sort_index())
+    info = json.loads((run / "run.json").read_text())
+    assert info["classes"] == ["blast", "brown", "healthy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["embed", "nowhere"], "neither a run directory nor a YAML file"),
+        (["import", "zindi", "nowhere"], "nowhere"),
+        (["import", "folder", ".", "--sensor", "rgb"], "lacks '='"),
+        (["import", "folder", ".", "--sensor", "both={id}.jpg"], "reserved"),
+        (["dynamics", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, message, tmp_path):
+    done = rice_ssl(*arguments, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,89 @@
+"""Imports point one way: dashboard -> artifacts <- pipelines -> library."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TORCH = {"torch", "torchvision", "timm", "captum", "lightning"}
+
+# folder -> what its modules may not import (directly)
+FORBIDDEN = {
+    "rice_ssl": {"streamlit", "typer", "yaml", "argparse", "jsonargparse", "pipelines", "dashboard"},
+    "rice_ssl/artifacts": TORCH | {"rice_ssl.data", "rice_ssl.models", "rice_ssl.training", "rice_ssl.evaluation"},
+    "rice_ssl/evaluation": TORCH,
+    "rice_ssl/dynamics": TORCH,
+    "pipelines": {"streamlit", "dashboard"},
+    "dashboard": TORCH | {"pipelines", "rice_ssl.models", "rice_ssl.training", "rice_ssl.transforms", "rice_ssl.swav"},
+    "dashboard/charts": {"streamlit", "dashboard.access", "dashboard.state"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the full name"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def violations(folder: str) -> list[str]:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for name in sorted(imported(path)):
+            if any(name == bad or name.startswith(f"{bad}.") for bad in FORBIDDEN[folder]):
+                found.append(f"{path.relative_to(ROOT)} imports {name}")
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(FORBIDDEN))
+def test_no_import_points_the_wrong_way(folder):
+    assert violations(folder) == []
+
+
+def test_only_access_reads_artifacts_in_the_dashboard():
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "dashboard").rglob("*.py"))
+        if any(name.startswith("rice_ssl.artifacts") for name in imported(path))
+    ]
+    assert readers == ["dashboard/access.py"]
+
+
+def test_no_catch_all_module():
+    bad = {"utils.py", "helpers.py", "common.py", "misc.py"}
+    found = [p for p in ROOT.rglob("*.py") if p.name in bad and ".venv" not in p.parts]
+    assert found == []
+
+
+def test_nothing_unpickles_or_evaluates():
+    """Calls that could execute what a file holds; torch.load must say weights_only=True, numpy allow_pickle=False."""
+    found = []
+    for folder in ("rice_ssl", "pipelines", "dashboard"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Call):
+                    continue
+                name = ast.unparse(node.func)
+                given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                unsafe = (
+                    name in {"eval", "exec", "pickle.load", "pickle.loads", "joblib.load", "yaml.load"}
+                    or (name == "torch.load" and given.get("weights_only") != "True")
+                    or (name == "np.load" and given.get("allow_pickle") != "False")
+                )
+                if unsafe:
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}")
+    assert found == []
+
+
+def test_dashboard_does_not_load_torch():
+    code = "import dashboard.access, dashboard.charts.figures, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
