@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rice_ssl.artifacts import atomic_path
 from rice_ssl.data.folder import import_folder
 from rice_ssl.data.manifest import Manifest, write_manifest
 from rice_ssl.data.zindi import import_zindi
@@ -14,7 +15,21 @@ from rice_ssl.sensors import Sensor
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import found; ``without_twin`` counts pairs that lack a sensor's image, by split."""
+    """What an import found.
+
+    Attributes:
+        manifest: the manifest folder.
+        source: ``zindi`` or ``folder``.
+        simulated: whether the images say that they are simulated.
+        pairs: number of pairs of each split.
+        images: number of images of each sensor.
+        classes: number of labelled pairs of each class, test pairs included where their labels were given.
+        without_twin: number of pairs that lack a sensor's image, of the given sides ``labelled`` and ``test``.
+        kinds: number of findings of each kind, most frequent first.
+        examples: the first finding's sentence of each kind.
+        clusters: number of clusters of each kind of duplicate.
+        findings: number of all findings.
+    """
 
     manifest: str
     source: str
@@ -25,6 +40,7 @@ class ImportSummary:
     without_twin: dict[str, int]
     kinds: dict[str, int]
     examples: dict[str, str]
+    clusters: dict[str, int]
     findings: int
 
     def text(self) -> str:
@@ -35,35 +51,53 @@ class ImportSummary:
             f"labels: {_counts(self.classes) or 'none'}",
         ]
         if self.without_twin:
-            per_split = " + ".join(f"{count} {split}" for split, count in self.without_twin.items())
-            lines.append(f"pairs without a twin: {per_split}")
-        lines += [f"{kind.replace('_', ' ')}: {count}, e.g. {self.examples[kind]}" for kind, count in self.kinds.items()]
-        lines.append(f"manifest: {self.manifest} (all {self.findings} findings in findings.parquet)")
+            sides = [f"{count} {side}" for side, count in self.without_twin.items()]
+            lines.append(f"pairs without a twin: {' + '.join(sides)}")
+        for kind, count in self.kinds.items():
+            where = f" in {self.clusters[kind]} clusters" if kind in self.clusters else ""
+            lines.append(f"{kind.replace('_', ' ')}: {count}{where}, e.g. {self.examples[kind]}")
+        told = f"all {self.findings} findings in findings.parquet" if self.findings else "no findings"
+        lines.append(f"manifest: {self.manifest} ({told})")
         return "\n".join(lines)
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _finish(manifest: Manifest, out: Path) -> ImportSummary:
+def _finish(manifest: Manifest, out: Path, findings_csv: Path | None) -> ImportSummary:
     write_manifest(manifest, out)
-    pairs = manifest.table.groupby("pair_id").first()
-    sensors = manifest.table.groupby("pair_id")["sensor"].nunique()
-    lonely = manifest.findings[manifest.findings["kind"] == "missing_twin"]["pair_id"].unique()
-    side = pairs["split"].where(pairs["split"] == "test", "labelled")
-    kinds = manifest.findings["kind"].value_counts()
+    if findings_csv is not None:
+        with atomic_path(findings_csv) as temporary:
+            manifest.findings.to_csv(temporary, index=False)
+    pairs, findings = manifest.table.groupby("pair_id").first(), manifest.findings
+    lonely = pairs.index.isin(findings.loc[findings["kind"] == "missing_twin", "pair_id"])
+    side = (
+        pairs["split"]
+        .where(pairs["split"] == "test", "labelled")
+        .where((pairs["split"] == "test") | (pairs["fold"] >= 0), "unlabelled")
+    )
+    duplicates = findings[findings["kind"].isin(["exact_duplicate", "near_duplicate"])]
+    kinds = {str(kind): int(count) for kind, count in findings["kind"].value_counts().items()}
+    first = findings.drop_duplicates("kind").set_index("kind")["detail"]
     return ImportSummary(
         manifest=out.as_posix(),
         source=manifest.source,
         simulated=manifest.simulated,
-        pairs={str(k): int(v) for k, v in pairs["split"].value_counts().items()},
-        images={str(k): int(v) for k, v in manifest.table["sensor"].value_counts().items()},
-        classes={str(k): int(v) for k, v in pairs["label"].value_counts().items()},
-        without_twin={str(k): int(v) for k, v in side[sensors.index.isin(lonely)].value_counts().items()},
-        kinds={str(k): int(v) for k, v in kinds.items()},
-        examples={str(k): str(v) for k, v in manifest.findings.groupby("kind")["detail"].first().items()},
-        findings=len(manifest.findings),
+        pairs={name: int((pairs["split"] == name).sum()) for name in ("train", "val", "test")},
+        images={sensor.name: int((manifest.table["sensor"] == sensor.name).sum()) for sensor in manifest.sensors},
+        classes={
+            name: int((pairs["label"] == name).sum()) for name in manifest.classes if (pairs["label"] == name).any()
+        },
+        without_twin={
+            name: int((side[lonely] == name).sum())
+            for name in ("labelled", "unlabelled", "test")
+            if (side[lonely] == name).any()
+        },
+        kinds=kinds,
+        examples={kind: str(first[kind]) for kind in kinds},
+        clusters={str(k): int(v) for k, v in duplicates.groupby("kind")["cluster"].nunique().items()},
+        findings=len(findings),
     )
 
 
@@ -75,13 +109,17 @@ def run_import_zindi(
     validation_fold: int = 0,
     seed: int = 0,
     test_labels: Path | None = None,
+    findings_csv: Path | None = None,
     progress: bool = True,
 ) -> ImportSummary:
-    """Import the challenge's layout and write the manifest folder ``out``; see :func:`rice_ssl.data.zindi.import_zindi`."""
+    """Import the challenge's layout and write the manifest folder ``out``; ``findings_csv`` gets the findings as CSV.
+
+    The other arguments, and what is raised, are those of :func:`rice_ssl.data.zindi.import_zindi`.
+    """
     manifest = import_zindi(
         root, folds=folds, validation_fold=validation_fold, seed=seed, test_labels=test_labels, progress=progress
     )
-    return _finish(manifest, out)
+    return _finish(manifest, out, findings_csv)
 
 
 def run_import_folder(
@@ -93,10 +131,14 @@ def run_import_folder(
     folds: int = 5,
     validation_fold: int = 0,
     seed: int = 0,
+    findings_csv: Path | None = None,
     progress: bool = True,
 ) -> ImportSummary:
-    """Import by patterns and write the manifest folder ``out``; see :func:`rice_ssl.data.folder.import_folder`."""
+    """Import by patterns and write the manifest folder ``out``; ``findings_csv`` gets the findings as CSV.
+
+    The other arguments, and what is raised, are those of :func:`rice_ssl.data.folder.import_folder`.
+    """
     manifest = import_folder(
         root, sensors, labels, folds=folds, validation_fold=validation_fold, seed=seed, progress=progress
     )
-    return _finish(manifest, out)
+    return _finish(manifest, out, findings_csv)

@@ -1,28 +1,24 @@
-"""From a list of image files to a manifest: look at every file, find twins and duplicates, split by pair and group."""
+"""From a list of image files to a manifest: inspect every file, find twins and duplicates, split by pair and group."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imagehash
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from rice_ssl.artifacts import sha256_file
-from rice_ssl.data.duplicates import clusters_of_equal, clusters_of_near
-from rice_ssl.data.image_file import open_image
+from rice_ssl.data.duplicates import DuplicateCluster, duplicate_findings, find_duplicates
+from rice_ssl.data.inspection import inspect_images
 from rice_ssl.data.manifest import MANIFEST_COLUMNS, Finding, Manifest, findings_table
 from rice_ssl.data.splits import assign_folds, join_groups
 from rice_ssl.errors import InputError
 from rice_ssl.sensors import Sensor
 
 SIMULATED_FILE = "SIMULATED.json"
-_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,28 @@ class ImageEntry:
 
 
 @dataclass(frozen=True)
-class _Look:
-    width: int
-    height: int
-    sha256: str
-    phash: int
-    fault: tuple[str, str] | None = None
+class SplitOptions:
+    """How labelled pairs are split.
+
+    Attributes:
+        folds: how many, >= 2; fewer where the labelled pairs form fewer groups.
+        validation_fold: the fold that becomes the split ``val``, 0 to folds - 1.
+        seed: of the shuffle.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    folds: int = 5
+    validation_fold: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse folds that cannot be."""
+        if self.folds < 2:
+            raise InputError(f"folds is {self.folds}: give 2 or more.")
+        if not 0 <= self.validation_fold < self.folds:
+            raise InputError(f"validation_fold is {self.validation_fold}: give 0 to {self.folds - 1}.")
 
 
 def assemble(
@@ -50,170 +62,147 @@ def assemble(
     entries: Sequence[ImageEntry],
     sensors: Sequence[Sensor],
     classes: Sequence[str],
-    findings: list[Finding],
+    findings: Sequence[Finding],
+    split: SplitOptions,
     *,
     source: str,
-    folds: int,
-    validation_fold: int,
-    seed: int,
-    groups: pd.Series | None = None,
+    sites: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Manifest:
     """Make the manifest.
 
+    Labelled pairs that are not held out get a fold and are ``val`` or ``train``; held-out pairs are ``test``; the
+    others are ``train`` with fold -1 and no label, which pretraining alone uses.
+
     Args:
         root: folder of the images.
-        entries: what should be there, one for each image; labels agree within a pair.
+        entries: what should be there, one for each (pair, sensor); labels and held_out agree within a pair.
         sensors: of the entries.
         classes: class names in order.
-        findings: what was found so far; more is added.
+        findings: what was found so far.
+        split: folds, and which one validates.
         source: ``zindi`` or ``folder``.
-        folds: of the labelled pairs; reduced, with a finding, where there are fewer groups.
-        validation_fold: the fold that becomes the split ``val``.
-        seed: of the split.
-        groups: site of each pair, indexed by pair_id; pairs of one site stay together.
+        sites: site of a pair; pairs of one site stay together.
         progress: whether to show a progress bar.
 
     Raises:
         InputError: no image can be read.
     """
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        looks = list(
-            tqdm(
-                pool.map(lambda entry: _look(root, entry.path), entries),
-                total=len(entries),
-                desc="import",
-                unit="image",
-                disable=not progress,
-            )
-        )
-    rows = []
-    for entry, look in zip(entries, looks, strict=True):
-        if look.fault is not None:
-            findings.append(Finding(look.fault[0], entry.pair_id, entry.sensor, look.fault[1]))
+    told = list(findings)
+    inspections = inspect_images(root, [entry.path for entry in entries], progress=progress)
+    good = []
+    for entry, inspection in zip(entries, inspections, strict=True):
+        if inspection.fault is None:
+            good.append((entry, inspection))
         else:
-            rows.append((entry, look))
-    if not rows:
-        raise InputError(f"No image of {root} can be read ({len(entries)} were expected): check the folder and its files.")
+            told.append(Finding(inspection.fault[0], entry.pair_id, entry.sensor, inspection.fault[1]))
+    if not good:
+        first = next((i.fault[1] for i in inspections if i.fault), "no row names an image that may be read")
+        raise InputError(
+            f"No image of {root} can be read ({len(entries)} were expected; the first: {first.rstrip('.')}): "
+            "check the folder and its files."
+        )
     table = pd.DataFrame(
         {
-            "pair_id": [entry.pair_id for entry, _ in rows],
-            "sensor": [entry.sensor for entry, _ in rows],
-            "path": [entry.path for entry, _ in rows],
-            "label": pd.Series([entry.label for entry, _ in rows], dtype="object"),
-            "held_out": [entry.held_out for entry, _ in rows],
-            "width": [look.width for _, look in rows],
-            "height": [look.height for _, look in rows],
-            "sha256": [look.sha256 for _, look in rows],
-            "phash": np.array([look.phash for _, look in rows], dtype=np.uint64),
+            "pair_id": [entry.pair_id for entry, _ in good],
+            "sensor": [entry.sensor for entry, _ in good],
+            "path": [entry.path for entry, _ in good],
+            "label": pd.Series([entry.label for entry, _ in good], dtype="object"),
+            "held_out": [entry.held_out for entry, _ in good],
+            "width": [look.width for _, look in good],
+            "height": [look.height for _, look in good],
+            "sha256": [look.sha256 for _, look in good],
+            "phash": np.array([look.phash for _, look in good], dtype=np.uint64),
         }
     )
     present = [sensor for sensor in sensors if (table["sensor"] == sensor.name).any()]
-    findings += _missing_twins(table, sensors, {(f.pair_id, f.sensor) for f in findings})
-    near = _duplicates(table, findings)
+    told += _missing_twins(table, sensors)
+    clusters = find_duplicates(table, np.stack([look.thumbnail for _, look in good]))
+    told += duplicate_findings(clusters)
     pairs = table.groupby("pair_id", sort=False).first()
-    sites = None if groups is None else groups.reindex(pairs.index)
-    keys = ([] if sites is None else [sites]) + near
-    pairs["group"] = join_groups([key.reindex(pairs.index) for key in keys] or [pd.Series(None, pairs.index, dtype=object)])
-    _straddling(pairs, findings)
-    labels = pairs["label"].where(~pairs["held_out"])
-    count = int(pairs.loc[labels.notna(), "group"].nunique())
-    if 2 <= count < folds:
-        findings.append(
-            Finding("fewer_folds", "", "", f"The labelled pairs form {count} groups: {count} folds instead of {folds}.")
-        )
-        folds, validation_fold = count, min(validation_fold, count - 1)
-    if count >= 2:
-        pairs["fold"] = assign_folds(labels, pairs["group"], folds=folds, seed=seed)
-    else:
-        pairs["fold"] = labels.notna().astype("int64") - 1
-        validation_fold = -2
-    pairs["split"] = np.where(pairs["held_out"], "test", np.where(pairs["fold"] == validation_fold, "val", "train"))
+    told += _across_splits(pairs["held_out"], clusters, sites or {})
+    told += _labels_differ(pairs["label"], clusters)
+    pairs["group"] = join_groups(pairs.index.tolist(), [cluster.pair_ids for cluster in clusters], sites)
+    told += _split_pairs(pairs, classes, split)
     for column in ("group", "fold", "split"):
         table[column] = table["pair_id"].map(pairs[column])
-    order = {sensor.name: position for position, sensor in enumerate(sensors)}
-    table = table.sort_values(["pair_id", "sensor"], key=lambda c: c.map(order) if c.name == "sensor" else c)
-    return Manifest(
-        table[MANIFEST_COLUMNS].reset_index(drop=True),
-        root,
-        tuple(present),
-        tuple(classes),
-        source,
-        _is_simulated(root),
-        findings_table(findings),
-    )
+    table["place"] = table["sensor"].map({sensor.name: place for place, sensor in enumerate(sensors)})
+    table = table.sort_values(["pair_id", "place"], ignore_index=True)[MANIFEST_COLUMNS]
+    return Manifest(table, root, tuple(present), tuple(classes), source, _is_simulated(root), findings_table(told))
 
 
-def _look(root: Path, name: str) -> _Look:
-    path = root / name
-    if not path.is_file():
-        return _Look(0, 0, "", 0, ("missing_file", f"{name} is listed, but there is no such file."))
-    if not path.resolve().is_relative_to(root.resolve()):
-        return _Look(0, 0, "", 0, ("unsafe_path", f"{name} leads out of the folder through a link; it was not read."))
-    try:
-        image = open_image(path)
-    except InputError as error:
-        return _Look(0, 0, "", 0, ("unreadable", str(error)))
-    bits = imagehash.phash(image).hash.flatten()
-    return _Look(image.width, image.height, sha256_file(path), int.from_bytes(np.packbits(bits).tobytes()))
+def _split_pairs(pairs: pd.DataFrame, classes: Sequence[str], split: SplitOptions) -> list[Finding]:
+    """Set the columns ``fold`` and ``split``; tell where the data are too few for what was asked."""
+    findings = []
+    labels = pairs["label"].where(~pairs["held_out"])
+    groups = int(pairs.loc[labels.notna(), "group"].nunique())
+    folds = min(split.folds, groups)
+    if 0 < groups < split.folds:
+        detail = f"The labelled pairs form {groups} groups: {folds} folds instead of {split.folds}."
+        if groups == 1:
+            detail = "The labelled pairs form one group: all of them train, none validates."
+        findings.append(Finding("fewer_folds", "", "", detail))
+    if folds >= 2:
+        pairs["fold"] = assign_folds(labels, pairs["group"], folds=folds, seed=split.seed)
+        validates = (pairs["fold"] == min(split.validation_fold, folds - 1)).to_numpy()
+    else:
+        pairs["fold"] = labels.notna().astype("int64") - 1
+        validates = np.zeros(len(pairs), dtype=bool)
+    pairs["split"] = np.where(pairs["held_out"], "test", np.where(validates, "val", "train"))
+    for name in classes:
+        where = set(pairs.loc[labels == name, "split"])
+        lacking = [side for side in ("train", "val") if side not in where]
+        if lacking and labels.notna().any():
+            detail = f"No pair labelled {name} is in the split {' or '.join(lacking)}."
+            findings.append(Finding("class_missing", "", "", detail))
+    return findings
 
 
-def _missing_twins(table: pd.DataFrame, sensors: Sequence[Sensor], known: set[tuple[str, str]]) -> list[Finding]:
-    """A finding for every pair that lacks a sensor's image (even where the file's fault was told already)."""
-    have = table.groupby("pair_id", sort=False)["sensor"].agg(set)
+def _missing_twins(table: pd.DataFrame, sensors: Sequence[Sensor]) -> list[Finding]:
+    """A finding for every pair that lacks a sensor's image, also where the file's own fault was told already."""
     found = []
-    for pair_id, names in have.items():
+    for pair_id, names in table.groupby("pair_id", sort=False)["sensor"].agg(set).items():
         for sensor in sensors:
             if sensor.name not in names:
-                found.append(
-                    Finding("missing_twin", str(pair_id), sensor.name, f"{pair_id} has no {sensor.name} image to go with it.")
-                )
+                detail = f"{pair_id} has no {sensor.name} image to go with it."
+                found.append(Finding("missing_twin", str(pair_id), sensor.name, detail))
     return found
 
 
-def _duplicates(table: pd.DataFrame, findings: list[Finding]) -> list[pd.Series]:
-    """Add findings of equal and nearly equal images; give each sensor's clusters as a key of its pairs."""
-    keys = []
-    number = 0
-    for sensor, images in table.groupby("sensor", sort=False):
-        equal = clusters_of_equal(images["sha256"].tolist())
-        near = clusters_of_near(images["phash"].to_numpy(dtype=np.uint64))
-        key = pd.Series(None, index=images["pair_id"].to_numpy(), dtype="object")
-        for kind, clusters in (("exact_duplicate", equal), ("near_duplicate", near)):
-            for cluster in range(int(clusters.max(initial=-1)) + 1):
-                members = images["pair_id"].to_numpy()[clusters == cluster]
-                same = len(set(images["sha256"].to_numpy()[clusters == cluster])) == 1
-                key[members] = f"duplicates-{sensor}-{number}"
-                if kind == "exact_duplicate" or not same:
-                    word = "is the same file as" if kind == "exact_duplicate" else "looks like"
-                    for member in members:
-                        others = [m for m in members if m != member]
-                        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-                        findings.append(
-                            Finding(kind, member, str(sensor), f"{member} ({sensor}) {word} {others[0]}{more}.", number)
-                        )
-                number += 1
-        keys.append(key)
-    across = clusters_of_equal(table["sha256"].tolist())
-    for cluster in range(int(across.max(initial=-1)) + 1):
-        members = table[across == cluster]
-        if members["sensor"].nunique() > 1 and members["pair_id"].nunique() == 1:
-            pair_id = members["pair_id"].iloc[0]
-            detail = f"The images of both sensors of {pair_id} are the same file."
-            findings.append(Finding("same_image_for_both_sensors", pair_id, members["sensor"].iloc[1], detail))
-    return keys
+def _across_splits(
+    held_out: pd.Series, clusters: Sequence[DuplicateCluster], sites: Mapping[str, str]
+) -> list[Finding]:
+    """Labelled pairs that share a picture, or a site, with a test pair: test figures would flatter."""
+    found = []
+    for number, cluster in enumerate(clusters):
+        tested = [pair_id for pair_id in cluster.pair_ids if held_out[pair_id]]
+        for pair_id in dict.fromkeys(cluster.pair_ids) if tested else ():
+            if not held_out[pair_id]:
+                detail = f"{pair_id} shares an image ({cluster.kind.replace('_', ' ')}) with test pair {tested[0]}."
+                found.append(Finding("duplicate_across_splits", pair_id, "", detail, number))
+    tested_at = Counter(sites[pair_id] for pair_id in held_out.index[held_out] if pair_id in sites)
+    for pair_id in held_out.index[~held_out]:
+        if tested_at[sites.get(pair_id, "")]:
+            detail = f"{pair_id} is of site {sites[pair_id]}, as is a test pair."
+            found.append(Finding("site_across_splits", str(pair_id), "", detail))
+    return found
 
 
-def _straddling(pairs: pd.DataFrame, findings: list[Finding]) -> None:
-    """Report groups with pairs on both sides of the given test split."""
-    mixed = pairs.groupby("group")["held_out"].transform("nunique") > 1
-    for pair_id, group in pairs.loc[mixed & ~pairs["held_out"], "group"].items():
-        detail = f"{pair_id} shares its group {group} (site or duplicate) with a test pair."
-        findings.append(Finding("group_across_splits", str(pair_id), "", detail))
+def _labels_differ(labels: pd.Series, clusters: Sequence[DuplicateCluster]) -> list[Finding]:
+    """Duplicates whose pairs have different labels: somebody was wrong about one of them."""
+    found = []
+    for number, cluster in enumerate(clusters):
+        label_of = {pair_id: str(labels[pair_id]) for pair_id in cluster.pair_ids if pd.notna(labels[pair_id])}
+        if len(set(label_of.values())) > 1:
+            told = ", ".join(f"{pair_id} {label}" for pair_id, label in list(label_of.items())[:4])
+            word = cluster.kind.replace("_", " ")
+            detail = f"Pairs that share an image ({word}) have different labels: {told}."
+            found += [Finding("duplicate_labels_differ", pair_id, "", detail, number) for pair_id in label_of]
+    return found
 
 
 def _is_simulated(root: Path) -> bool:
     try:
-        return bool(json.loads((root / SIMULATED_FILE).read_text(encoding="utf-8")).get("simulated"))
+        return json.loads((root / SIMULATED_FILE).read_text(encoding="utf-8")).get("simulated") is True
     except (OSError, ValueError, AttributeError):
         return False

@@ -20,9 +20,9 @@ MAX_DISTANCE = 4
 MAX_DIFFERENCE = 6.0
 """Root mean square difference, in grey levels of 255, that the thumbnails of near-duplicates may have.
 
-Measured on 2,252 rice leaves before black: the hash alone at 4 bits chains 24 different leaves of one pose together (116 at
-8 bits); pairs within 6 levels were the same picture recompressed or shifted by a pixel in every one looked at, pairs of 6
-to 10 levels often were two leaves.
+Measured on 2,252 rice leaves before black: the hash alone at 4 bits chains 24 different leaves of one pose together
+(116 at 8 bits); pairs within 6 levels were the same picture, recompressed or shifted by a pixel, in every one looked at;
+pairs of 6 to 10 levels often were two leaves.
 """
 THUMBNAIL = 16
 _CELLS = 4_000_000  # hash distances computed at a time
@@ -77,9 +77,23 @@ def clusters_of_near(
     Returns:
         Cluster number of each image with a neighbour, -1 for the others, shape (N,).
     """
+    first: dict[bytes, int] = {}
+    alike = [
+        first.setdefault(bits.tobytes() + small.tobytes(), k)
+        for k, (bits, small) in enumerate(zip(hashes, thumbnails, strict=True))
+    ]
+    kept = np.array(list(first.values()), dtype=np.int64)  # of pictures with the same fingerprint, one is compared
+    names = np.arange(len(hashes), dtype=np.int64)
+    names[kept] = kept[_joined(hashes[kept], thumbnails[kept].reshape(len(kept), -1), max_distance, max_difference)]
+    return clusters_of_equal(names[alike].tolist())
+
+
+def _joined(
+    hashes: npt.NDArray[np.uint64], flat: npt.NDArray[np.uint8], max_distance: int, max_difference: float
+) -> npt.NDArray[np.int64]:
+    """Position of the first image of each image's cluster."""
     count = len(hashes)
     names: npt.NDArray[np.int64] = np.arange(count, dtype=np.int64)
-    flat = thumbnails.reshape(count, -1)
     block = max(1, _CELLS // max(count, 1))
     for start in range(0, count, block):
         rows, columns = np.nonzero(
@@ -93,7 +107,7 @@ def clusters_of_near(
             graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
             labels = connected_components(graph, directed=False)[1]
             names = np.unique(labels, return_index=True)[1][labels]
-    return clusters_of_equal(names.tolist())
+    return names
 
 
 def _look_alike(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from rice_ssl.data.assemble import ImageEntry, assemble
+from rice_ssl.data.assemble import ImageEntry, SplitOptions, assemble
 from rice_ssl.data.csv_table import read_csv_table
 from rice_ssl.data.manifest import Finding, Manifest, is_safe_id
+from rice_ssl.data.sites import sites_of_pairs
 from rice_ssl.errors import InputError
 from rice_ssl.sensors import Sensor
 
@@ -25,101 +28,126 @@ def import_folder(
     seed: int = 0,
     progress: bool = True,
 ) -> Manifest:
-    """Find the images of each sensor below a folder and pair them by id.
+    """Find the images of each sensor in a folder and pair them by id.
 
     Args:
         root: folder of the images.
-        sensors: the cameras; a file belongs to the sensor whose pattern fits it most closely (has the most fixed letters).
-        labels: CSV ``pair_id,label`` and optionally ``group`` and ``split`` (``test`` holds a pair out). Pairs without a
-            label are in the split ``train``, fold -1: pretraining sees them.
+        sensors: the cameras; a file belongs to the sensor whose pattern has the most fixed letters of those it fits, so
+            ``a_rgn.png`` is the image of ``a`` under ``{id}_rgn.png``, not of ``a_rgn`` under ``{id}.png``.
+        labels: CSV ``pair_id,label`` and optionally ``group`` (or ``site``) and ``split`` (``test`` holds a pair out).
+            Pairs without a label are in the split ``train``, fold -1: pretraining alone uses them.
         folds: by pair and group, stratified by label.
         validation_fold: the fold that becomes the split ``val``.
         seed: of the folds.
         progress: whether to show a progress bar.
 
     Raises:
-        InputError: the folder, a pattern or the labels cannot be used, or no file fits a pattern.
+        InputError: the folder, a pattern or the labels cannot be used, no file fits a pattern, no image can be read, or
+            a setting is out of range.
     """
+    split = SplitOptions(folds, validation_fold, seed)
     if not root.is_dir():
         raise InputError(f"{root} is no folder: give the folder that holds the images.")
-    names = [sensor.name for sensor in sensors]
-    if len(set(names)) < len(names):
-        raise InputError(f"Sensors {', '.join(names)} are not all different: give every --sensor a name of its own.")
+    _check_sensors(sensors)
     findings: list[Finding] = []
     found = _match(root, sensors, findings)
     if not found:
         patterns = ", ".join(sensor.pattern for sensor in sensors)
         raise InputError(f"No file of {root} fits {patterns}: check the folder and the patterns.")
-    table = None if labels is None else read_csv_table(labels, ("pair_id", "label"))
-    label_of, held_out, groups = _labels(table, findings)
-    for pair_id in label_of:
-        if not any(pair_id == known for known, _ in found):
-            findings.append(Finding("missing_file", pair_id, "", f"{pair_id} has a label, but no image."))
+    told = _Labels() if labels is None else _read_labels(labels, findings)
+    here = {pair_id for pair_id, _ in found}
+    for pair_id in told.listed:
+        if pair_id not in here:
+            findings.append(Finding("missing_file", pair_id, "", f"{labels} lists {pair_id}, but it has no image."))
     entries = [
-        ImageEntry(pair_id, sensor, path, label_of.get(pair_id), pair_id in held_out)
+        ImageEntry(pair_id, sensor, path, told.label_of.get(pair_id), pair_id in told.held_out)
         for (pair_id, sensor), path in sorted(found.items())
     ]
-    classes = tuple(sorted(set(label_of.values())))
+    classes = tuple(sorted(set(told.label_of.values())))
     return assemble(
-        root,
-        entries,
-        sensors,
-        classes,
-        findings,
-        source="folder",
-        folds=folds,
-        validation_fold=validation_fold,
-        seed=seed,
-        groups=groups,
-        progress=progress,
+        root, entries, sensors, classes, findings, split, source="folder", sites=told.sites, progress=progress
     )
+
+
+def _check_sensors(sensors: Sequence[Sensor]) -> None:
+    if not sensors:
+        raise InputError("No sensor was given: give at least one pattern, e.g. rgb='{id}.jpg'.")
+    names, patterns = [sensor.name for sensor in sensors], [sensor.pattern for sensor in sensors]
+    if len(set(names)) < len(names):
+        raise InputError(f"Sensors {', '.join(names)} are not all different: give each a name of its own.")
+    if len(set(patterns)) < len(patterns):
+        raise InputError(f"Patterns {', '.join(patterns)} are not all different: give each sensor one of its own.")
+    for sensor in sensors:
+        parts = PurePosixPath(sensor.pattern)
+        if parts.is_absolute() or ".." in parts.parts or "\\" in sensor.pattern or "\0" in sensor.pattern:
+            raise InputError(
+                f"Pattern {sensor.pattern!r} of {sensor.name!r} leads out of the folder: give one below it, with '/'."
+            )
 
 
 def _match(root: Path, sensors: Sequence[Sensor], findings: list[Finding]) -> dict[tuple[str, str], str]:
     """Path, relative to the folder, of each (pair_id, sensor)."""
-    patterns = []
-    for sensor in sorted(sensors, key=lambda s: -len(s.pattern)):
-        if PurePosixPath(sensor.pattern).is_absolute() or ".." in PurePosixPath(sensor.pattern).parts:
-            raise InputError(f"Pattern {sensor.pattern!r} of {sensor.name!r} leads out of the folder: give one below it.")
-        before, after = sensor.pattern.split("{id}")
-        patterns.append((sensor.name, re.compile(f"{re.escape(before)}([^/]+){re.escape(after)}\\Z")))
+    taken: set[str] = set()
     found: dict[tuple[str, str], str] = {}
-    for path in sorted(root.rglob("*")):
-        if not path.is_file():
-            continue
-        name = path.relative_to(root).as_posix()
-        for sensor_name, pattern in patterns:
-            match = pattern.match(name)
-            if match is None:
+    for sensor in sorted(sensors, key=lambda sensor: -len(sensor.pattern)):
+        before, after = PurePosixPath(sensor.pattern).as_posix().split("{id}")
+        pattern = re.compile(f"{re.escape(before)}([^/]+){re.escape(after)}", re.DOTALL)
+        for path in sorted(root.glob(f"{glob.escape(before)}*{glob.escape(after)}")):
+            name = path.relative_to(root).as_posix()
+            match = pattern.fullmatch(name)
+            if match is None or name in taken or not (path.is_file() or path.is_symlink()):
                 continue
+            taken.add(name)
             pair_id = match.group(1)
             if is_safe_id(pair_id):
-                found[pair_id, sensor_name] = name
+                found[pair_id, sensor.name] = name
             else:
                 detail = f"The id of {name[:80]!r} is not plain (letters, digits, '.', '_', '-'); the file was refused."
-                findings.append(Finding("unsafe_id", pair_id[:80], sensor_name, detail))
-            break
+                findings.append(Finding("unsafe_id", repr(pair_id[:80])[1:-1], sensor.name, detail))
     return found
 
 
-def _labels(
-    table: pd.DataFrame | None, findings: list[Finding]
-) -> tuple[dict[str, str], set[str], pd.Series | None]:
-    """Label of each pair, the pairs held out, and their groups."""
-    if table is None:
-        return {}, set(), None
-    label_of: dict[str, str] = {}
-    refused: set[str] = set()
+@dataclass
+class _Labels:
+    """What the labels' table says of the pairs."""
+
+    listed: list[str] = field(default_factory=list)
+    label_of: dict[str, str] = field(default_factory=dict)
+    held_out: set[str] = field(default_factory=set)
+    sites: dict[str, str] | None = None
+
+
+def _read_labels(path: Path, findings: list[Finding]) -> _Labels:
+    table = read_csv_table(path, ("pair_id", "label"))
+    table = table.rename(columns={name: str(name).lower() for name in table.columns})
+    safe = table["pair_id"].map(is_safe_id).astype(bool)
+    for pair_id in table.loc[~safe, "pair_id"]:
+        detail = f"pair_id {pair_id[:80]!r} of {path.name} is not plain; the row was refused."
+        findings.append(Finding("unsafe_id", pair_id[:80], "", detail))
+    table = table[safe]
+    labels: dict[str, set[str]] = {}
     for pair_id, label in zip(table["pair_id"], table["label"], strict=True):
-        if label and label_of.setdefault(pair_id, label) != label:
-            refused.add(pair_id)
-    for pair_id in sorted(refused):
-        findings.append(
-            Finding("conflicting_labels", pair_id, "", f"{pair_id} has two labels; it is kept without a label.")
-        )
-        del label_of[pair_id]
-    held_out = set(table.loc[table["split"].str.lower() == "test", "pair_id"]) if "split" in table else set()
-    groups = None
-    if "group" in table:
-        groups = table[table["group"] != ""].drop_duplicates("pair_id").set_index("pair_id")["group"]
-    return label_of, held_out, groups
+        labels.setdefault(pair_id, set()).update({label} if label else ())
+    for pair_id, names in labels.items():
+        if len(names) > 1:
+            detail = (
+                f"{pair_id} is labelled {' and '.join(sorted(names))}; it is kept without a label, for pretraining."
+            )
+            findings.append(Finding("conflicting_labels", pair_id, "", detail))
+    return _Labels(
+        listed=list(labels),
+        label_of={pair_id: next(iter(names)) for pair_id, names in labels.items() if len(names) == 1},
+        held_out=_held_out(table, findings),
+        sites=sites_of_pairs(table, path, findings) if {"site", "group"} & set(table.columns) else None,
+    )
+
+
+def _held_out(table: pd.DataFrame, findings: list[Finding]) -> set[str]:
+    """Pairs that the column ``split`` calls ``test``; which of the others validate is the folds' business."""
+    if "split" not in table:
+        return set()
+    for pair_id, word in zip(table["pair_id"], table["split"], strict=True):
+        if word.lower() not in {"test", "train", ""}:
+            detail = f"{pair_id} has the split {word[:40]!r}; only 'test' is taken from there, the folds choose 'val'."
+            findings.append(Finding("unknown_split", pair_id, "", detail))
+    return set(table.loc[table["split"].str.lower() == "test", "pair_id"])

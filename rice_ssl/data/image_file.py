@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rice_ssl.errors import InputError
 
@@ -32,8 +32,9 @@ def open_image(path: Path, *, size: tuple[int, int] | None = None) -> Image.Imag
 def decode_image(content: bytes, name: str, *, size: tuple[int, int] | None = None) -> Image.Image:
     """Decode an image to three 8-bit bands, upright.
 
-    Orientation is taken from EXIF. A single band is repeated three times; 16-bit grey is divided by 257, 32-bit integers
-    are taken to hold 16 bits, floating point is scaled by its maximum; transparency is dropped; CMYK becomes RGB.
+    Orientation is taken from EXIF. A single band is repeated three times; 16-bit grey is divided by 257, 32-bit
+    integers are taken to hold 16 bits, floating point is scaled by its maximum; transparency is dropped; CMYK becomes
+    RGB.
 
     Args:
         content: bytes of a JPEG, PNG, TIFF, BMP or WebP file; the first picture of a file that holds several.
@@ -62,14 +63,14 @@ def decode_image(content: bytes, name: str, *, size: tuple[int, int] | None = No
         raise
     except Exception as error:  # damaged files make Pillow raise nearly anything, e.g. struct.error or IndexError
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, Image.UnidentifiedImageError):
+        if isinstance(error, UnidentifiedImageError):
             reason = f"it is none of {', '.join(FORMATS)}"
         raise InputError(f"{name} cannot be decoded ({reason}): replace the file or leave it out.") from None
 
 
 def _three_bands(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
-        values: npt.NDArray[np.float64] = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        values: npt.NDArray[np.float32] = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
         top = max(float(values.max(initial=0.0)), 1e-12) if image.mode == "F" else 65535.0
         return Image.fromarray(np.rint(values.clip(0.0, top) * (255.0 / top)).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")

@@ -1,33 +1,40 @@
-"""Pictures decoded once, at one size, and kept in a memory-mapped file."""
+"""Images decoded once, at one size, and kept in a memory-mapped file."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from rice_ssl.artifacts import atomic_path
-from rice_ssl.data.image_file import open_image
+from rice_ssl.data.image_file import decode_image
+from rice_ssl.data.threads import map_images
 from rice_ssl.errors import InputError
 
-_WORKERS = 2
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows: there, build a cache from one process
+    fcntl = None  # type: ignore[assignment]
+
+_DECODER = 2  # raise when the same file would decode to other values, so that older caches are made anew
+_FLUSH_EVERY = 512  # images between two notes of what is done
 
 
 @dataclass(frozen=True)
 class ImageCache:
-    """Decoded pictures.
+    """Decoded images.
 
     Attributes:
         images: uint8, shape (N, H, W, 3), memory-mapped; row k is the manifest's row k; a faulty file's row is zero.
-        faults: manifest row -> why its file could not be decoded.
+        faults: manifest row -> pair, sensor and why its file could not be decoded.
     """
 
     images: npt.NDArray[np.uint8]
@@ -37,45 +44,120 @@ class ImageCache:
 def build_cache(
     table: pd.DataFrame, root: Path, size: tuple[int, int], folder: Path, *, progress: bool = True
 ) -> ImageCache:
-    """Decode every picture of a manifest, or take what an earlier call decoded.
+    """Decode every image of a manifest, or take what an earlier call decoded.
+
+    A killed call is taken up where it stopped. Several processes may ask for one cache at the same time: one decodes,
+    the others wait for it.
 
     Args:
-        table: the manifest.
+        table: the manifest, columns pair_id, sensor, path, sha256.
         root: what its paths are relative to.
-        size: height and width in pixels; pictures are resized to it, whatever their aspect.
+        size: height and width in pixels; images are resized to it, whatever their aspect.
         folder: where the cache is kept; it can be deleted at any time.
         progress: whether to show a progress bar.
 
+    Returns:
+        The cache. A file that is missing, damaged or was changed after the import (its SHA-256 differs) is a fault.
+
     Raises:
-        InputError: not one picture could be decoded.
+        InputError: not one image could be decoded.
     """
     height, width = size
-    key = hashlib.sha256("\n".join([f"{height}x{width}", *table["sha256"]]).encode()).hexdigest()[:16]
-    path, notes = folder / f"images-{height}x{width}-{key}.npy", folder / f"images-{height}x{width}-{key}.json"
-    if path.is_file() and notes.is_file():
-        faults = {int(row): str(why) for row, why in json.loads(notes.read_text(encoding="utf-8")).items()}
-        return ImageCache(np.load(path, mmap_mode="r", allow_pickle=False), faults)
-    faults = {}
-    with atomic_path(path) as temporary:
-        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(table), height, width, 3))
+    key = hashlib.sha256("\n".join([f"{_DECODER} {height}x{width}", *table["sha256"]]).encode()).hexdigest()[:16]
+    path = folder / f"images-{height}x{width}-{key}.npy"
+    shape = (len(table), height, width, 3)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_suffix(".lock")):
+        ready = _read(path, shape)
+        if ready is None:
+            faults = _decode(table, root, shape, path, progress=progress)
+            if len(table) and len(faults) == len(table):
+                path.unlink()
+                raise InputError(
+                    f"No image of {root} can be decoded; the first: {faults[0]} Is the data folder in its place?"
+                )
+            with atomic_path(path.with_suffix(".json")) as temporary:
+                temporary.write_text(json.dumps({"size": [height, width], "faults": faults}), encoding="utf-8")
+            ready = ImageCache(np.load(path, mmap_mode="r", allow_pickle=False), faults)
+    return ready
 
-        def decode(row: int, name: str) -> None:
-            try:
-                images[row] = np.asarray(open_image(root / name, size=size))
-            except InputError as error:
-                faults[row] = str(error)
 
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            work = pool.map(decode, range(len(table)), table["path"])
-            for _ in tqdm(work, total=len(table), desc="decode", unit="image", disable=not progress):
-                pass
-        if len(table) and len(faults) == len(table):
-            raise InputError(f"No picture of {root} can be decoded; the first: {faults[0]} Is the data folder in its place?")
-        images.flush()
-        del images
-        with atomic_path(notes) as note:
-            note.write_text(json.dumps(faults), encoding="utf-8")
-    return ImageCache(np.load(path, mmap_mode="r", allow_pickle=False), faults)
+def _decode(
+    table: pd.DataFrame, root: Path, shape: tuple[int, int, int, int], path: Path, *, progress: bool
+) -> dict[int, str]:
+    """Fill the cache file; the faults by row."""
+    part, note = path.with_suffix(".part"), path.with_suffix(".done")
+    images, done = _resume(part, note, shape)
+    faults: dict[int, str] = {}
+    columns = [table[name].tolist() for name in ("pair_id", "sensor", "path", "sha256")]
+
+    def decode(row: int) -> None:
+        pair_id, sensor, name, sha256 = (column[row] for column in columns)
+        try:
+            content = (root / name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise InputError(f"{name} was changed after the import: import the folder again.")
+            images[row] = np.asarray(decode_image(content, name, size=(shape[1], shape[2])))
+            done[row] = True
+        except (InputError, OSError) as error:
+            reason = f"{name} cannot be read ({error.strerror})." if isinstance(error, OSError) else str(error)
+            faults[row] = f"{pair_id} ({sensor}): {reason}"
+        if row % _FLUSH_EVERY == _FLUSH_EVERY - 1:
+            keep()
+
+    def keep() -> None:
+        known = done.copy()  # taken before the flush: what it marks is on disk when the note is
+        if isinstance(images, np.memmap):
+            images.flush()
+        with atomic_path(note) as temporary, temporary.open("wb") as stream:
+            np.save(stream, known, allow_pickle=False)
+
+    try:
+        map_images(decode, np.flatnonzero(~done).tolist(), description="decode", progress=progress)
+    finally:
+        keep()
+    os.replace(part, path)
+    note.unlink(missing_ok=True)
+    return dict(sorted(faults.items()))
+
+
+def _resume(
+    part: Path, note: Path, shape: tuple[int, int, int, int]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """The unfinished file and which of its rows are done; new ones where there are none, or they do not fit."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        done = np.load(note, allow_pickle=False)
+        images = np.load(part, mmap_mode="r+", allow_pickle=False)
+        if images.shape == shape and images.dtype == np.uint8 and done.shape == shape[:1] and done.dtype == bool:
+            return images, done
+    note.unlink(missing_ok=True)
+    if shape[0] == 0:  # an empty file cannot be mapped
+        with part.open("wb") as stream:
+            np.save(stream, np.zeros(shape, dtype=np.uint8), allow_pickle=False)
+        return np.zeros(shape, dtype=np.uint8), np.zeros(0, dtype=bool)
+    return np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape), np.zeros(shape[0], dtype=bool)
+
+
+def _read(path: Path, shape: tuple[int, int, int, int]) -> ImageCache | None:
+    """A finished cache; None where there is none, or it is damaged."""
+    try:
+        notes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        faults = {int(row): str(why) for row, why in notes["faults"].items()}
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+    return ImageCache(images, faults) if images.shape == shape and images.dtype == np.uint8 else None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process in at a time."""
+    if fcntl is None:
+        yield
+        return
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def pair_rows(table: pd.DataFrame, sensors: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -86,7 +168,7 @@ def pair_rows(table: pd.DataFrame, sensors: Sequence[str]) -> tuple[list[str], n
         sensors: names of S sensors.
 
     Returns:
-        Ids of the P pairs in order of appearance, and rows, shape (P, S), -1 where a pair lacks that sensor's picture.
+        Ids of the P pairs in order of appearance, and rows, shape (P, S), -1 where a pair lacks that sensor's image.
     """
     ids = list(dict.fromkeys(table["pair_id"]))
     position = {pair_id: k for k, pair_id in enumerate(ids)}

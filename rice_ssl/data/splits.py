@@ -20,7 +20,7 @@ def join_groups(
 
     Args:
         pair_ids: all pairs, each once.
-        clusters: ids of pairs that belong together, e.g. duplicates; ids that are not among ``pair_ids`` are passed over.
+        clusters: ids of pairs that belong together, e.g. duplicates; ids that are not in ``pair_ids`` are passed over.
         sites: site of a pair, for the pairs that have one.
 
     Returns:
@@ -67,7 +67,7 @@ def assign_folds(labels: pd.Series, groups: pd.Series, *, folds: int, seed: int)
 
     Returns:
         Fold 0..folds-1 of each labelled pair, -1 of the others. Every fold has a pair. Stratified by label as far as
-        groups allow; by group alone where stratifying would leave a fold empty or every class is smaller than ``folds``.
+        groups allow; by group alone where that would leave a fold empty or every class is smaller than ``folds``.
 
     Raises:
         InputError: there are labelled pairs, but fewer groups than folds; or folds is below 2.

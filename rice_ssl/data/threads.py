@@ -10,7 +10,8 @@ from typing import TypeVar
 from PIL import Image
 from tqdm import tqdm
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _WORKERS = 2
 
 

@@ -30,9 +30,10 @@ class Encoder(nn.Module):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
+        """Make the network with random weights."""
         super().__init__()
         name = ALIASES.get(config.name, config.name)
-        if name not in timm.list_models(name):
+        if not timm.is_model(name):
             close = difflib.get_close_matches(name, timm.list_models(), n=3)
             hint = f" Did you mean {', '.join(close)}?" if close else " `timm.list_models()` lists them."
             raise InputError(f"encoder.name is {config.name!r}, which timm does not know.{hint}")

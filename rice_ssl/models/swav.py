@@ -25,6 +25,7 @@ class SwAV(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, *, hidden: int, projection: int, prototypes: int) -> None:
+        """Make head and prototypes with random weights."""
         super().__init__()
         self.encoder = encoder
         self.head = nn.Sequential(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,21 +13,31 @@ from torch import nn
 from rice_ssl.artifacts import atomic_path
 from rice_ssl.errors import ArtifactError
 
+_HALF_MAX = torch.finfo(torch.float16).max
 
-def save_weights(module: nn.Module, path: Path, *, half: bool = True) -> None:
+
+def save_weights(
+    module: nn.Module, path: Path, *, half: bool = True, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a module's parameters and buffers atomically.
 
     Args:
         module: what to write.
         path: ``*.safetensors``.
-        half: store floating-point tensors in float16, which halves the file and moves a weight by at most 1 part in 2,000.
+        half: store parameters in float16: half the file, and a weight moves by at most 1 part in 2,000 (one below 6e-5
+            by at most 3e-8). Buffers (the statistics of batch normalisation, which may be large) and parameters
+            beyond float16's range stay as they are.
+        metadata: text kept in the file's header.
     """
+    buffers = {name for name, _ in module.named_buffers()}
     state = {}
     for key, value in module.state_dict().items():
         tensor = value.detach().cpu().contiguous()
-        state[key] = tensor.half() if half and tensor.is_floating_point() else tensor
+        if half and tensor.is_floating_point() and key not in buffers and tensor.abs().amax() <= _HALF_MAX:
+            tensor = tensor.half()
+        state[key] = tensor
     with atomic_path(path) as temporary:
-        save_file(state, str(temporary))
+        save_file(state, str(temporary), metadata=None if metadata is None else dict(metadata))
 
 
 def load_weights(module: nn.Module, path: Path, *, made_by: str = "rice-ssl run CONFIG", prefix: str = "") -> None:

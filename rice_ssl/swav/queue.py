@@ -27,6 +27,7 @@ class ProjectionQueue(nn.Module):
     filled: Tensor
 
     def __init__(self, views: int, length: int, size: int, batch_size: int) -> None:
+        """Make an empty queue."""
         super().__init__()
         if length % batch_size:
             raise InputError(

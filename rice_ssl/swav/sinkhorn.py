@@ -45,4 +45,5 @@ def entropy(codes: Tensor) -> Tensor:
     Args:
         codes: rows that sum to 1, shape (N, K).
     """
-    return torch.special.entr(codes).sum(dim=1).mean()
+    total: Tensor = torch.special.entr(codes).sum(dim=1)
+    return total.mean()

@@ -40,6 +40,7 @@ class Pictures:
     def __init__(
         self, cache: ImageCache, row_sensors: Sequence[str], sensors: Sequence[Sensor], device: torch.device
     ) -> None:
+        """Look up every row's normalisation."""
         by_name = {sensor.name: sensor for sensor in sensors}
         self.cache, self.device = cache, device
         self._mean = torch.tensor([by_name[name].mean for name in row_sensors], dtype=torch.float32)

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from rice_ssl.artifacts import TABLES, RunStore
+from rice_ssl.errors import ArtifactError
 
 _COLUMNS = list(TABLES["metrics"].columns)
 
@@ -21,13 +22,26 @@ class MetricLog:
     """
 
     def __init__(self, store: RunStore, stage: str, resume_step: int = 0) -> None:
+        """Take up what the run has logged before ``resume_step``."""
         self.store, self.stage = store, stage
         self._rows: list[tuple[str, int, float, str, str, float]] = []
         if store.has("metrics"):
-            noted = store.read_table("metrics")
+            noted = self._noted()
             kept = noted[(noted["stage"] == stage) & (noted["step"] < resume_step)]
             self._rows = list(kept[_COLUMNS].itertuples(index=False, name=None))
         self._events = [e for e in store.events() if e.get("stage") == stage and e.get("step", 0) < resume_step]
+
+    def _noted(self) -> pd.DataFrame:
+        """The table as it is on disk.
+
+        A process killed between writing the table and noting its hash leaves the two apart. The table is whole all the
+        same (it is renamed into place), so its hash is noted again; a table that cannot be read is still refused.
+        """
+        try:
+            return self.store.read_table("metrics")
+        except ArtifactError:
+            self.store.note_hash(TABLES["metrics"].file)
+            return self.store.read_table("metrics")
 
     def add(self, step: int, epoch: float, split: str, **values: float) -> None:
         """Log named values at a step; those that are not finite are left out."""
@@ -47,7 +61,7 @@ class MetricLog:
         """Write metrics and events atomically; other stages' rows stay."""
         frames = [self.frame()]
         if self.store.has("metrics"):
-            noted = self.store.read_table("metrics")
+            noted = self._noted()
             frames.insert(0, noted[noted["stage"] != self.stage])
         frames = [frame for frame in frames if len(frame)]
         if frames:

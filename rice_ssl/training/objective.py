@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from rice_ssl.config import PretrainConfig
-from rice_ssl.models.swav import SwAV
 from rice_ssl.swav.loss import SwappedLoss, swapped_loss
 from rice_ssl.swav.queue import ProjectionQueue
 from rice_ssl.swav.sinkhorn import balanced_codes
@@ -17,7 +17,7 @@ from rice_ssl.swav.sinkhorn import balanced_codes
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a step computed: its loss, projections (B, P) and codes (B, K) of each assigned view, logits of every crop."""
+    """What a step computed: loss; projections (B, P), codes (B, K) of each assigned view; logits (B, K) of a crop."""
 
     result: SwappedLoss
     projections: list[Tensor]
@@ -35,6 +35,7 @@ class Objective:
     """
 
     def __init__(self, config: PretrainConfig, assigned: int, local: int) -> None:
+        """Note the settings."""
         self.config, self.assigned, self.local = config, assigned, local
 
     def __call__(
@@ -73,24 +74,18 @@ class Objective:
         return swapped_loss(logits, codes, range(self.assigned), temperature=self.config.temperature)
 
 
-def assignment_metrics(codes: Sequence[Tensor], slots: Sequence[int]) -> dict[str, float]:
-    """How a batch uses its prototypes.
+def sensor_agreement(codes: Sequence[Tensor], slots: Sequence[int], complete: Tensor) -> float:
+    """Share of pairs whose two sensors' images are assigned to one prototype (arg-max of their codes), in [0, 1].
 
     Args:
         codes: of each assigned view, each (B, K).
-        slots: the slot (sensor) of each assigned view.
+        slots: the slot (sensor) of each assigned view; the first two are compared.
+        complete: whether the pair has both pictures, bool, shape (B,).
 
     Returns:
-        ``prototype_perplexity``: exp of the entropy of the arg-max assignments' frequencies, in [1, K];
-        ``dead_prototypes``: prototypes that no image of the batch is assigned to;
-        ``sensor_agreement``: share of pairs whose two sensors' views are assigned to one prototype (two slots only).
+        NaN where there is nothing to compare: one sensor only, or no complete pair.
     """
-    picks = torch.stack([code.argmax(dim=1) for code in codes])
-    share = torch.bincount(picks.flatten(), minlength=codes[0].shape[1]).float() / picks.numel()
-    found = {
-        "prototype_perplexity": float(torch.special.entr(share).sum().exp()),
-        "dead_prototypes": float((share == 0).sum()),
-    }
-    if len(slots) > 1 and slots[0] != slots[1]:
-        found["sensor_agreement"] = float((picks[0] == picks[1]).float().mean())
-    return found
+    if len(slots) < 2 or slots[0] == slots[1] or not bool(complete.any()):
+        return math.nan
+    same = codes[0].argmax(dim=1) == codes[1].argmax(dim=1)
+    return float(same[complete].float().mean())

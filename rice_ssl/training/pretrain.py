@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,22 +18,24 @@ from tqdm import tqdm
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import EncoderConfig, PretrainConfig
-from rice_ssl.errors import InputError, TrainingError
+from rice_ssl.errors import ArtifactError, InputError, TrainingError
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
 from rice_ssl.models.weights import save_weights
 from rice_ssl.swav.queue import ProjectionQueue
 from rice_ssl.training.batches import Pictures, Rows, epoch_order, step_generator
 from rice_ssl.training.checkpoint import load_checkpoint, save_checkpoint
+from rice_ssl.training.collapse import CollapseWatch
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
-from rice_ssl.training.objective import Objective, assignment_metrics
+from rice_ssl.training.objective import Objective, sensor_agreement
 from rice_ssl.training.schedules import learning_rate, warmup_end
 from rice_ssl.training.view_plan import ViewPlan, plan_views
 
 STAGE = "pretrain"
-STUCK_AFTER, STUCK_WITHIN = 0.4, 1e-3
-"""A mean loss within so many nats of ln K over an epoch, after this share of the steps, counts as stuck."""
+JUDGED_FROM = 0.4
+"""Share of the steps after which a collapse ends the training; where the queue starts later, from then on."""
+_FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "devices")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,6 @@ class Progress:
     last_loss: float = math.nan
     val_loss: float = math.nan
     queue_on: bool = False
-    epoch_sum: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,11 @@ class Pretraining:
 
     Raises:
         InputError: settings and data do not fit each other.
+        ArtifactError: the newest checkpoint is of other settings, or unreadable.
 
     Source:
-        Caron et al. 2020 (arXiv 2006.09882). Differs: the assigned views of a sample may come from two sensors, the queue
-        gives projections only when full, and a step's crops are derived from the seed and the step's number.
+        Caron et al. 2020 (arXiv 2006.09882). Differs: the assigned views of a sample may come from two sensors, the
+        queue gives projections only when full, and a step's crops are derived from the seed and the step's number.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class Pretraining:
         seed: int,
         classes: int = 0,
     ) -> None:
+        """Check settings and data, make the network, and take up the newest checkpoint if there is one."""
         self.store, self.data, self.config, self.seed = store, data, config, seed
         self.plan = plan_views(config, data.train, data.sensors, data.image_size)
         count = len(self.plan.rows)
@@ -120,7 +126,11 @@ class Pretraining:
                 f"take at most {count}."
             )
         if config.prototypes < classes:
-            raise InputError(f"pretrain.prototypes is {config.prototypes}, fewer than the {classes} classes: take more.")
+            raise InputError(
+                f"pretrain.prototypes is {config.prototypes}, but there are {classes} classes: take at least {classes}."
+            )
+        if config.devices > 1:
+            raise InputError(f"pretrain.devices is {config.devices}, but pretraining runs on one device yet: take 1.")
         self.per_epoch = count // config.batch_size
         self.steps = self.per_epoch * config.epochs
         self.queue_from = math.ceil(config.queue_start * self.steps)
@@ -130,25 +140,27 @@ class Pretraining:
         self.fabric.launch()
         torch.manual_seed(seed)
         self.network = build_swav(encoder, config).to(memory_format=torch.channels_last)  # twice as fast on CPU
-        optimizer = create_optimizer_v2(self.network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
-        views = len(self.plan.assigned)
-        self.queue = ProjectionQueue(
-            views, config.queue_batches * config.batch_size, config.projection, config.batch_size
+        optimizer = create_optimizer_v2(
+            self.network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay
         )
-        self.progress = Progress()
-        state = load_checkpoint(self.folder)
-        if state is not None:
-            self.network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            self.queue.load_state_dict(state["queue"])
-            self.progress = Progress(**state["progress"])
         self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
-        self.queue = self.queue.to(self.fabric.device)
+        self.precision = self.fabric.strategy.precision
+        views = len(self.plan.assigned)
+        queue = ProjectionQueue(views, config.queue_batches * config.batch_size, config.projection, config.batch_size)
+        self.queue = queue.to(self.fabric.device)
+        self.watch = CollapseWatch(config.prototypes, views * config.batch_size, self.steps)
+        self.progress = Progress()
+        rows = hashlib.sha256(self.plan.rows.tobytes()).hexdigest()
+        kept = {k: v for k, v in asdict(config).items() if k not in _FREE_TO_CHANGE}
+        self._settings = json.dumps({**kept, "encoder": asdict(encoder), "seed": seed, "samples": rows}, sort_keys=True)
+        resumed = self._load()
         data.pictures.device = self.fabric.device
         self.objective = Objective(config, views, len(self.plan.local))
         self.log = MetricLog(store, STAGE, self.progress.step)
-        if state is not None and self.progress.step < self.steps:
+        if resumed and self.progress.step < self.steps:
             self._event("resume", f"Taken up from the checkpoint of step {self.progress.step}.")
+        if store.exists:
+            store.update_info(effective_views=self.plan.effective)
         self._waited = self._spent = 0.0
 
     def run(self, *, show: bool = True, max_minutes: float | None = None) -> PretrainResult:
@@ -162,16 +174,19 @@ class Pretraining:
             TrainingError: the loss is not finite, or training collapsed; the last good checkpoint is kept.
         """
         progress, started = self.progress, time.perf_counter()
+        first, images_per_step = progress.step, self.config.batch_size * len(set(self.plan.assigned))
         bar = tqdm(total=self.steps, initial=progress.step, unit="step", desc=STAGE, disable=not show)
         with stop_on_signal() as stop, bar:
             while progress.step < self.steps:
                 self._step()
                 bar.update()
-                bar.set_postfix(loss=f"{progress.last_loss:.3f}", refresh=False)
+                speed = (progress.step - first) * images_per_step / self._spent
+                bar.set_postfix(loss=f"{progress.last_loss:.3f}", images_per_s=f"{speed:.0f}", refresh=False)
                 if progress.step % self.per_epoch == 0:
                     self._end_epoch()
                 over = max_minutes is not None and time.perf_counter() - started > 60 * max_minutes
-                if stop.asked or over or progress.step == self.steps or progress.step % self.config.checkpoint_every == 0:
+                due = progress.step == self.steps or progress.step % self.config.checkpoint_every == 0
+                if stop.asked or over or due:
                     self._save()
                 if stop.asked or over:
                     break
@@ -179,8 +194,7 @@ class Pretraining:
         if finished:
             save_weights(self.network, self.store.weights_path("swav"))
             self.store.note_hash("weights/swav.safetensors")
-            self.store.update_info(effective_views=self.plan.effective)
-        images = bar.n * self.config.batch_size * len(set(self.plan.assigned))
+        images = (progress.step - first) * images_per_step
         return PretrainResult(
             progress=progress,
             steps=self.steps,
@@ -199,6 +213,7 @@ class Pretraining:
         epoch, at = divmod(step, self.per_epoch)
         samples = epoch_order(len(self.plan.rows), self.seed, epoch)[at * batch_size : (at + 1) * batch_size]
         crops = self.plan.crops(self.data.pictures, samples, step_generator(self.seed, step, self.fabric.device))
+        torch.manual_seed(step_generator(self.seed, step, torch.device("cpu"), purpose=4).initial_seed())  # drop path
         self._waited += time.perf_counter() - begun
 
         rate = learning_rate(step, self.steps, peak=config.lr, warmup=config.warmup, schedule=config.schedule)
@@ -210,7 +225,8 @@ class Pretraining:
             self._event("prototypes_unfrozen", "The prototypes learn from here on.")
         use_queue = step >= self.queue_from and self.queue.is_full
         if use_queue and not progress.queue_on:
-            self._event("queue_start", f"Codes from {batch_size} + {self.queue.length} projections, before from {batch_size}.")
+            detail = f"Codes from {batch_size} + {self.queue.length} projections, before from {batch_size}."
+            self._event("queue_start", detail)
             progress.queue_on = True
 
         self.model.train()
@@ -218,12 +234,14 @@ class Pretraining:
         output = self.objective(self.model, prototypes, crops, self.queue if use_queue else None)
         loss = float(output.result.loss.detach())
         if not math.isfinite(loss):
+            self.log.flush()
             raise TrainingError(
                 f"The pretraining loss became {loss} at step {step}: lower pretrain.lr ({config.lr:g}), or train with "
                 f"precision 32-true. The last checkpoint is kept in {self.folder}."
             )
         self.optimizer.zero_grad()
         self.fabric.backward(output.result.loss)
+        self.precision.unscale_gradients(self.optimizer.optimizer)
         norm = gradient_norm(self.network)
         if step < config.freeze_prototypes_steps:
             prototypes.grad = None
@@ -236,7 +254,7 @@ class Pretraining:
         self._spent += seconds
         progress.first_loss = loss if step == 0 else progress.first_loss
         progress.last_loss = loss
-        progress.epoch_sum += loss
+        self.watch.note(loss, torch.cat(output.logits[: len(self.plan.assigned)]))
         if step % config.log_every == 0 or step == self.steps - 1:
             self.log.add(
                 step,
@@ -250,28 +268,28 @@ class Pretraining:
                 lr=rate,
                 images_per_second=batch_size * len(set(self.plan.assigned)) / seconds,
                 data_wait=self._waited / self._spent,
-                **assignment_metrics(output.codes, self.plan.assigned),
+                sensor_agreement=sensor_agreement(output.codes, self.plan.assigned, self.plan.complete(samples)),
+                **self.watch.use(),
             )
         progress.step += 1
 
     def _end_epoch(self) -> None:
         """Validate, and look for a collapse."""
-        progress, config = self.progress, self.config
-        mean, progress.epoch_sum = progress.epoch_sum / self.per_epoch, 0.0
         self._validate()
-        floor = math.log(config.prototypes)
-        if progress.step >= STUCK_AFTER * self.steps and abs(mean - floor) < STUCK_WITHIN:
-            self._save()
+        queue_used = self.config.queue_start < 1 and self.queue.length > 0
+        judged = max(JUDGED_FROM * self.steps, self.queue_from + self.watch.steps if queue_used else 0)
+        fault = self.watch.fault() if self.progress.step >= judged else None
+        if fault is not None:
+            self.log.flush()
             raise TrainingError(
-                f"Pretraining collapsed: the loss stays at ln K = {floor:.3f} nats (all prototypes look alike) at step "
-                f"{progress.step}. Lower pretrain.epsilon ({config.epsilon:g}; 0.03 is a good try) or raise pretrain.lr "
-                f"({config.lr:g}), and remove {self.folder}, where the last checkpoint is kept."
+                f"Pretraining collapsed at step {self.progress.step}: {fault}. Lower pretrain.epsilon "
+                f"({self.config.epsilon:g}; 0.03 is a good try) or change pretrain.lr ({self.config.lr:g}). "
+                f"The last checkpoint before is kept in {self.folder}."
             )
 
     @torch.no_grad()
     def _validate(self) -> None:
-        """Loss of the validation pairs on crops that are the same every time, with the objective of this step and without
-        the queue."""  # noqa: D205, D209
+        """Log the validation pairs' loss on crops that never change, as this step has it and without the queue."""
         plan: ViewPlan = plan_views(self.config, self.data.val, self.data.sensors, self.data.image_size)
         count, batch_size = len(plan.rows), self.config.batch_size
         if count < 2:
@@ -281,7 +299,8 @@ class Pretraining:
         losses, references = [], []
         for number, at in enumerate(range(0, count - count % batch_size or 1, batch_size)):
             samples = np.arange(at, min(at + batch_size, count))
-            crops = plan.crops(self.data.pictures, samples, step_generator(self.seed, number, self.fabric.device, purpose=1))
+            generator = step_generator(self.seed, number, self.fabric.device, purpose=1)
+            crops = plan.crops(self.data.pictures, samples, generator)
             output = self.objective(self.model, prototypes, crops, self.queue if self.progress.queue_on else None)
             losses.append(float(output.result.loss))
             references.append(self.objective.reference(output, prototypes))
@@ -293,8 +312,34 @@ class Pretraining:
     def _event(self, kind: str, detail: str) -> None:
         self.log.event(kind, self.progress.step, self.progress.step / self.per_epoch, detail)
 
+    def _parts(self) -> dict[str, Any]:
+        """What a checkpoint holds besides progress and settings."""
+        return {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "queue": self.queue,
+            "watch": self.watch,
+            "precision": self.precision,
+        }
+
     def _save(self) -> None:
         self.log.flush()
-        state = {"network": self.network, "optimizer": self.optimizer, "queue": self.queue}
-        content = {name: part.state_dict() for name, part in state.items()}
-        save_checkpoint(self.folder, {**content, "progress": asdict(self.progress)})
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        save_checkpoint(self.folder, {**content, "progress": asdict(self.progress), "settings": self._settings})
+
+    def _load(self) -> bool:
+        """Take up the newest checkpoint; False when there is none."""
+        state = load_checkpoint(self.folder)
+        if state is None:
+            return False
+        then, now = json.loads(state.get("settings", "{}")), json.loads(self._settings)
+        changed = sorted(name for name in now if then.get(name) != now[name])
+        if changed:
+            raise ArtifactError(
+                f"The checkpoint in {self.folder} was made with another setting of {', '.join(changed)}. "
+                f"Remove that folder to train anew, or go back to the former setting to resume."
+            )
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.progress = Progress(**state["progress"])
+        return True

@@ -33,8 +33,8 @@ def run_pictures(
 
 
 def usable_rows(table: pd.DataFrame, sensors: Sequence[str], pictures: Pictures) -> tuple[list[str], Rows]:
-    """Ids and rows, shape (P, S), of the pairs with at least one picture that could be decoded; -1 where there is none."""
+    """Ids and rows, shape (P, S), -1 for none, of the pairs with at least one picture that could be decoded."""
     ids, rows = pair_rows(table, sensors)
     rows = np.where(np.isin(rows, list(pictures.cache.faults)), -1, rows)
-    kept = (rows >= 0).any(axis=1)
-    return [pair_id for pair_id, keep in zip(ids, kept, strict=True) if keep], rows[kept]
+    kept = np.flatnonzero((rows >= 0).any(axis=1))
+    return [ids[pair] for pair in kept], rows[kept]

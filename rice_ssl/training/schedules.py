@@ -15,8 +15,8 @@ def learning_rate(step: int, steps: int, *, peak: float, warmup: float, schedule
         steps: of the whole training, >= 1.
         peak: highest learning rate, > 0.
         warmup: share of the steps over which the rate rises, in [0, 1].
-        schedule: ``cosine`` (linear rise, cosine fall to 0) or ``one-cycle`` (cosine rise from peak / 25, cosine fall to
-            peak / 25e4, as Smith and Topin 2018 in PyTorch's version).
+        schedule: ``cosine`` (linear rise, cosine fall to 0) or ``one-cycle`` (cosine rise from peak / 25, cosine fall
+            to peak / 25e4; Smith and Topin 2018 in PyTorch's version).
 
     Raises:
         InputError: an unknown schedule.

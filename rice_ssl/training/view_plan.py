@@ -21,7 +21,7 @@ class ViewPlan:
 
     Attributes:
         rows: manifest rows of every sample, shape (samples, slots).
-        assigned: the slot each assigned view is cut from; the first and second are different sensors where there are two.
+        assigned: the slot each assigned view is cut from; the first two are different sensors where there are two.
         local: the slot each local crop is cut from.
         settings: crop settings of assigned views and of local crops.
         effective: the views setting that this amounts to, as a run with one sensor cannot be paired.
@@ -33,11 +33,16 @@ class ViewPlan:
     settings: tuple[CropSettings, CropSettings]
     effective: str
 
+    def complete(self, samples: Rows) -> Tensor:
+        """Whether the pictures of a sample's slots are all different files (none stands in for another), bool, (B,)."""
+        rows = self.rows[samples]
+        return torch.from_numpy((np.diff(np.sort(rows, axis=1), axis=1) > 0).all(axis=1))
+
     def crops(self, pictures: Pictures, samples: Rows, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Cut the crops of some samples.
 
         Returns:
-            Assigned views (A * B, 3, h, w), view by view, and local crops (L * B, 3, h', w'), or None where there are none.
+            Assigned views (A * B, 3, h, w), view by view, and local crops (L * B, 3, h', w') or None.
         """
         slots = {slot: pictures.batch(self.rows[samples, slot]) for slot in {*self.assigned, *self.local}}
         first = [augmented_crop(*slots[slot], self.settings[0], generator) for slot in self.assigned]
@@ -57,10 +62,10 @@ def plan_views(config: PretrainConfig, rows: Rows, sensors: Sequence[str], image
     Raises:
         InputError: the named sensor is not there, or a crop is larger than the pictures.
     """
-    for name, size in (("global_size", config.global_size), ("local_size", config.local_size)):
-        if size > min(image_size):
+    for name, side in (("global_size", config.global_size), ("local_size", config.local_size)):
+        if side > min(image_size):
             raise InputError(
-                f"pretrain.{name} is {size} px, but pictures are {image_size[0]}x{image_size[1]} px (data.image_size): "
+                f"pretrain.{name} is {side} px, but pictures are {image_size[0]}x{image_size[1]} px (data.image_size): "
                 f"take at most {min(image_size)}, or larger pictures."
             )
     views = config.views
@@ -78,7 +83,7 @@ def plan_views(config: PretrainConfig, rows: Rows, sensors: Sequence[str], image
         views = f"{sensors[0]}-only"  # type: ignore[assignment]
     rows = fill_missing(rows[(rows >= 0).any(axis=1)])
     slots = rows.shape[1]
-    size, local_size = (config.global_size,) * 2, (config.local_size,) * 2
+    size, local_size = (config.global_size, config.global_size), (config.local_size, config.local_size)
     local = CropSettings(local_size, config.local_scale, config.rotation, True, config.jitter, config.blur)
     if views == "paired":
         plain = CropSettings(size, config.global_scale, flip=False)

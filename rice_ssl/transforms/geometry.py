@@ -11,7 +11,8 @@ from torch.nn import functional
 ASPECT = (3 / 4, 4 / 3)
 """Range of the crop's width to height, as torchvision's random resized crop has it."""
 HALVE_FROM = 1.5
-"""Crops that shrink the image by at least this factor are sampled from the image at half size, against aliasing."""
+"""A crop that shrinks the image by at least this factor is sampled from the image at half size, against aliasing."""
+_MOST_HALVINGS = 5
 
 
 def uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -71,15 +72,27 @@ def sample_crops(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Ten
         size: height and width of a crop, in pixels.
 
     Returns:
-        Shape (B, 3, *size). Pixels outside the image mirror those inside.
+        Shape (B, 3, *size). Pixels outside the image mirror those inside. Sampling is bilinear; where a crop shrinks
+        the image (see ``HALVE_FROM``) the image is halved first, by 2x2 means, as often as needed: grid_sample alone
+        would skip pixels.
     """
     count, _, height, width = images.shape
     grid = functional.affine_grid(matrices, [count, 3, *size], align_corners=False)
-    shrink = matrices[:, :, :2].norm(dim=1).amin(dim=1) * min(height / size[0], width / size[1])
-    coarse = shrink >= HALVE_FROM
+    halvings = _halvings(matrices, (height, width), size)
     out = torch.empty(count, 3, *size, dtype=images.dtype, device=images.device)
-    for chosen, source in ((~coarse, images), (coarse, None)):
+    for level in range(int(halvings.max()) + 1):
+        chosen = halvings == level
         if bool(chosen.any()):
-            picked = images[chosen] if source is not None else functional.avg_pool2d(images[chosen], 2)
+            picked = images[chosen]
+            for _ in range(level):
+                picked = functional.avg_pool2d(picked, 2)
             out[chosen] = functional.grid_sample(picked, grid[chosen], padding_mode="reflection", align_corners=False)
     return out
+
+
+def _halvings(matrices: Tensor, image: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """How often to halve each image before it is sampled, shape (B,), by the weaker of its two shrink factors."""
+    pixels = matrices.new_tensor([image[1], image[0]])[None, :, None] * matrices[:, :, :2]  # crop axes in image pixels
+    shrink = pixels.norm(dim=1) / matrices.new_tensor([size[1], size[0]])
+    most = min(_MOST_HALVINGS, int(math.log2(min(image))))
+    return (torch.log2(shrink.amin(dim=1) / HALVE_FROM).floor() + 1).clamp(0, most).long()

@@ -1,0 +1,28 @@
+"""One sentence in place of what cannot be shown."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import streamlit as st
+
+from rice_ssl.errors import RiceSSLError
+
+
+def explain(error: RiceSSLError) -> None:
+    """Say what is missing and which command makes it."""
+    st.warning(str(error), icon=":material/info:")
+
+
+def guarded(page: Callable[[], None]) -> Callable[[], None]:
+    """A screen that explains what it lacks instead of failing."""
+
+    @functools.wraps(page)
+    def shown() -> None:
+        try:
+            page()
+        except RiceSSLError as error:
+            explain(error)
+
+    return shown

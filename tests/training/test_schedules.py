@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from rice_ssl.errors import InputError
+from rice_ssl.training.schedules import learning_rate, warmup_end
+
+
+def cosine(step):
+    return learning_rate(step, 100, peak=2.0, warmup=0.1, schedule="cosine")
+
+
+def test_cosine_by_hand():
+    assert cosine(0) == pytest.approx(0.2)  # 1 of 10 steps up
+    assert cosine(9) == pytest.approx(2.0)
+    assert cosine(10) == pytest.approx(2.0)
+    assert cosine(55) == pytest.approx(1.0)  # half way down
+    assert cosine(99) == pytest.approx(2.0 * 0.5 * (1 - 0.99939083), rel=1e-3)  # cos(89/90 pi)
+    assert warmup_end(100, 0.1) == 10
+
+
+def test_without_warmup_it_starts_at_the_peak():
+    assert learning_rate(0, 10, peak=3.0, warmup=0.0, schedule="cosine") == 3.0
+    assert learning_rate(0, 10, peak=3.0, warmup=0.0, schedule="one-cycle") == 3.0
+
+
+def test_one_cycle_follows_pytorch():
+    """PyTorch's peak is at step rise - 1 and its end at steps - 1; ours are at rise and at steps: one step longer each."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    peer = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=1.0, total_steps=101, pct_start=26 / 101, div_factor=25, final_div_factor=1e4, cycle_momentum=False
+    )
+    for step in range(100):
+        expected = optimizer.param_groups[0]["lr"]
+        assert learning_rate(step, 100, peak=1.0, warmup=0.25, schedule="one-cycle") == pytest.approx(expected, rel=1e-6)
+        optimizer.step()
+        peer.step()
+
+
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(InputError, match="Schedule 'linear' is unknown"):
+        learning_rate(0, 1, peak=1.0, warmup=0.0, schedule="linear")
