@@ -28,7 +28,7 @@ def figures_with_intervals(
         entry = one["figures"][name]
         figure.add_scatter(
             x=[entry["value"]],
-            y=[titles[sensor]],
+            y=[titles.get(sensor, sensor)],
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -39,8 +39,8 @@ def figures_with_intervals(
             mode="markers+text",
             text=[f"{entry['value']:.2f}"],
             textposition="top center",
-            marker={"size": 11, "color": colours[sensor]},
-            hovertemplate=f"{titles[sensor]}: %{{x:.3f}} [{entry['low']:.3f}, {entry['high']:.3f}]<extra></extra>",
+            marker={"size": 11, "color": colours.get(sensor, GREY)},
+            hovertemplate=f"{titles.get(sensor, sensor)}: %{{x:.3f}} [{entry['low']:.3f}, {entry['high']:.3f}]<extra></extra>",
         )
     figure.update_yaxes(type="category", automargin=True, range=[-0.5, len(report["sensors"]) - 0.4], showgrid=False)
     if name in {"accuracy", "macro_f1"}:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from dashboard import access
 from rice_ssl.errors import RiceSSLError
 
 
@@ -21,6 +22,7 @@ def guarded(page: Callable[[], None]) -> Callable[[], None]:
     @functools.wraps(page)
     def shown() -> None:
         try:
+            access.info(access.current_run())  # a run that cannot be read at all is the first thing to say
             page()
         except RiceSSLError as error:
             explain(error)

@@ -92,7 +92,7 @@ def _differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str
     for gap in part["differences"]:
         if gap["name"] != "accuracy":
             continue
-        a, b = ("Both sensors" if name == "both" else titles[name] for name in (gap["a"], gap["b"]))
+        a, b = ("Both sensors" if name == "both" else titles.get(name, name) for name in (gap["a"], gap["b"]))
         points = [100 * gap[key] for key in ("value", "low", "high")]
         clear = gap["low"] > 0 or gap["high"] < 0
         verb = "beat" if gap["a"] == "both" else "beats"

@@ -20,7 +20,7 @@ class Table:
         name: key in code.
         file: path inside the run directory.
         columns: column name -> Arrow type; a table may hold more columns, never fewer.
-        made_by: the command that writes it.
+        made_by: the command that writes it; ``{run}`` stands for the run directory.
     """
 
     name: str
@@ -47,7 +47,7 @@ TABLES: dict[str, Table] = {
                 "height": _INT,
                 "sha256": _TEXT,
             },
-            "rice-ssl import",
+            "rice-ssl run CONFIG",
         ),
         Table(
             "findings",
@@ -59,7 +59,7 @@ TABLES: dict[str, Table] = {
                 "cluster": _INT,  # duplicates: cluster number, else -1
                 "detail": _TEXT,  # one sentence
             },
-            "rice-ssl import",
+            "rice-ssl run CONFIG",
         ),
         Table(
             "metrics",
@@ -72,7 +72,7 @@ TABLES: dict[str, Table] = {
                 "name": _TEXT,  # loss, lr, grad_norm, ...
                 "value": _FLOAT,
             },
-            "rice-ssl pretrain",
+            "rice-ssl pretrain {run}",
         ),
         Table(
             "predictions",
@@ -87,7 +87,7 @@ TABLES: dict[str, Table] = {
                 "split": _TEXT,
                 "fold": _INT,
             },
-            "rice-ssl embed",
+            "rice-ssl embed {run}",
         ),
         Table(
             "embeddings",
@@ -99,7 +99,7 @@ TABLES: dict[str, Table] = {
                 "projection": _VECTOR,  # L2-normalised; null without a SwAV head
                 "prototype_logits": _VECTOR,  # cosine similarities; null without prototypes
             },
-            "rice-ssl embed",
+            "rice-ssl embed {run}",
         ),
         Table(
             "prototypes",
@@ -112,19 +112,19 @@ TABLES: dict[str, Table] = {
                 "second": _INT,
                 "entropy": _FLOAT,  # nats, of the soft-max over prototypes
             },
-            "rice-ssl embed",
+            "rice-ssl embed {run}",
         ),
         Table(
             "cams",
             "cams/index.parquet",
             {"pair_id": _TEXT, "sensor": _TEXT, "row": _INT},  # row of cams/cams.npy, (N, classes, h, w) float16
-            "rice-ssl embed",
+            "rice-ssl embed {run}",
         ),
         Table(
             "thumbnails",
             "thumbnails/images.parquet",
             {"pair_id": _TEXT, "sensor": _TEXT, "width": _INT, "height": _INT, "jpeg": pa.binary()},
-            "rice-ssl embed",
+            "rice-ssl embed {run}",
         ),
         Table(
             "map",
@@ -140,10 +140,10 @@ TABLES: dict[str, Table] = {
                 "x": _FLOAT,
                 "y": _FLOAT,
             },
-            "rice-ssl map",
+            "rice-ssl map {run}",
         ),
     )
 }
 
-DOCUMENTS = {"report": "rice-ssl evaluate", "dynamics": "rice-ssl dynamics"}
+DOCUMENTS = {"report": "rice-ssl evaluate {run}", "dynamics": "rice-ssl dynamics {run}"}
 """JSON files of a run directory (``NAME.json``) and the command that makes each."""

@@ -121,7 +121,7 @@ class RunStore:
         if data.null_count or flat.size % len(data):
             raise ArtifactError(
                 f"Column {column!r} of {self.root / table.file} has vectors of different lengths. "
-                f"Make it anew with `{table.made_by} {self.root}`."
+                f"Make it anew with `{self._command(table.made_by)}`."
             )
         vectors: npt.NDArray[np.float32] = flat.reshape(len(data), -1)
         return vectors
@@ -152,7 +152,7 @@ class RunStore:
 
     def _read_arrow(self, table: Table, columns: Sequence[str] | None) -> pa.Table:
         path = self.root / table.file
-        remedy = f"Make it with `{table.made_by} {self.root}`."
+        remedy = f"Make it with `{self._command(table.made_by)}`."
         if not path.is_file():
             raise ArtifactError(f"This run has no {table.file}. {remedy}")
         self.check_hash(table.file, table.made_by)
@@ -187,7 +187,7 @@ class RunStore:
         if noted and (path.stat().st_size != noted["bytes"] or sha256_file(path) != noted["sha256"]):
             raise ArtifactError(
                 f"{path} was changed after the run wrote it (its SHA-256 does not match run.json). "
-                f"Make it anew with `{made_by} {self.root}`."
+                f"Make it anew with `{self._command(made_by)}`."
             )
 
     # -- CAMs, events, documents, weights -------------------------------------------------------------------------
@@ -214,7 +214,7 @@ class RunStore:
         remedy = f"Make them with `rice-ssl embed {self.root}`."
         if not path.is_file():
             raise ArtifactError(f"This run has no {CAMS_FILE}. {remedy}")
-        self.check_hash(CAMS_FILE, "rice-ssl embed")
+        self.check_hash(CAMS_FILE, TABLES["cams"].made_by)
         try:
             cams = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError):
@@ -259,10 +259,14 @@ class RunStore:
         Raises:
             ArtifactError: it is missing or is not JSON.
         """
-        path, command = self.root / f"{name}.json", DOCUMENTS[name]
+        path, command = self.root / f"{name}.json", self._command(DOCUMENTS[name])
         if not path.is_file():
-            raise ArtifactError(f"This run has no {path.name}. Make it with `{command} {self.root}`.")
-        return self._read_json(path, f"{command} {self.root}")
+            raise ArtifactError(f"This run has no {path.name}. Make it with `{command}`.")
+        return self._read_json(path, command)
+
+    def _command(self, made_by: str) -> str:
+        """A command of the schema with this run directory put in."""
+        return made_by.format(run=self.root)
 
     def weights_path(self, name: str) -> Path:
         """Where the weights called ``name`` (``swav``, ``classifier``) lie, whether or not they are there."""

@@ -21,9 +21,11 @@ MAX_DIFFERENCE = 6.0
 """Root mean square difference, in grey levels of 255, that the thumbnails of near-duplicates may have.
 
 Measured on 2,252 rice leaves before black: the hash alone at 4 bits chains 24 different leaves of one pose together
-(116 at 8 bits); pairs within 6 levels were the same picture, recompressed or shifted by a pixel, in every one looked at;
-pairs of 6 to 10 levels often were two leaves.
+(116 at 8 bits); pairs within 6 levels were the same picture, recompressed or shifted by a pixel, but for two pairs of
+dim leaves, which MAX_SHARE refuses; pairs of 6 to 10 levels often were two leaves.
 """
+MAX_SHARE = 0.15
+"""The same difference as a share of the thumbnails' own standard deviation; one level is always allowed."""
 THUMBNAIL = 16
 _CELLS = 4_000_000  # hash distances computed at a time
 _CHECKS = 50_000  # thumbnails compared at a time
@@ -94,6 +96,7 @@ def _joined(
     """Position of the first image of each image's cluster."""
     count = len(hashes)
     names: npt.NDArray[np.int64] = np.arange(count, dtype=np.int64)
+    spread = flat.std(axis=1, dtype=np.float32)
     block = max(1, _CELLS // max(count, 1))
     for start in range(0, count, block):
         rows, columns = np.nonzero(
@@ -101,7 +104,7 @@ def _joined(
         )
         rows, columns = rows[rows < columns] + start, columns[rows < columns] + start
         if len(rows):
-            same = _look_alike(flat, rows, columns, max_difference)
+            same = _look_alike(flat, spread, rows, columns, max_difference)
             # Pictures joined so far stay joined: each is linked to the picture that names its cluster.
             left, right = np.concatenate([rows[same], np.arange(count)]), np.concatenate([columns[same], names])
             graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
@@ -111,14 +114,20 @@ def _joined(
 
 
 def _look_alike(
-    flat: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], max_difference: float
+    flat: npt.NDArray[np.uint8],
+    spread: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    max_difference: float,
 ) -> npt.NDArray[np.bool_]:
     """Whether the thumbnails of each candidate pair are near each other."""
     found = np.zeros(len(rows), dtype=bool)
     for start in range(0, len(rows), _CHECKS):
         part = slice(start, start + _CHECKS)
         difference = flat[rows[part]].astype(np.float32) - flat[columns[part]]
-        found[part] = np.square(difference).mean(axis=1) <= max_difference**2
+        contrast = np.maximum(spread[rows[part]], spread[columns[part]])
+        limit = np.minimum(max_difference, np.maximum(1.0, MAX_SHARE * contrast))
+        found[part] = np.square(difference).mean(axis=1) <= limit**2
     return found
 
 

@@ -32,9 +32,13 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """Load the newest readable checkpoint of a folder; None when there is none.
 
+    What a killed process left half written is removed.
+
     Raises:
         ArtifactError: there are checkpoints, and none can be read.
     """
+    for leftover in folder.glob(f".{LAST}.*.part"):
+        leftover.unlink(missing_ok=True)
     found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).is_file()]
     for path in found:
         try:

@@ -58,9 +58,7 @@ class Objective:
         return float(self._loss([crop.detach() for crop in output.logits], codes).loss)
 
     @torch.no_grad()
-    def codes(
-        self, projections: Sequence[Tensor], prototypes: Tensor, queue: ProjectionQueue | None
-    ) -> list[Tensor]:
+    def codes(self, projections: Sequence[Tensor], prototypes: Tensor, queue: ProjectionQueue | None) -> list[Tensor]:
         """Codes of each assigned view's batch, balanced together with that view's queue where one is given."""
         found = []
         for view, own in enumerate(projections):

@@ -231,8 +231,11 @@ class Pretraining:
 
         self.model.train()
         prototypes = self.network.prototypes.weight
-        output = self.objective(self.model, prototypes, crops, self.queue if use_queue else None)
-        loss = float(output.result.loss.detach())
+        try:
+            output = self.objective(self.model, prototypes, crops, self.queue if use_queue else None)
+            loss = float(output.result.loss.detach())
+        except ValueError:  # the codes of projections that are not finite
+            loss = math.nan
         if not math.isfinite(loss):
             self.log.flush()
             raise TrainingError(

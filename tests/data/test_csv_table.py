@@ -19,7 +19,15 @@ GOOD = [["a.jpg", "blast"], ["b.jpg", "brown"]]
         b'"Image_id"\t"Label"\n"a.jpg"\tblast\nb.jpg\tbrown\n',
         b"Image_id,Label\na.jpg,blast,\nb.jpg,brown,,\n",
     ],
-    ids=["plain", "bom", "crlf and blank lines", "cr", "semicolons, case, spaces", "tabs and quotes", "trailing commas"],
+    ids=[
+        "plain",
+        "bom",
+        "crlf and blank lines",
+        "cr",
+        "semicolons, case, spaces",
+        "tabs and quotes",
+        "trailing commas",
+    ],
 )
 def test_tables_as_people_write_them(tmp_path, content):
     (tmp_path / "t.csv").write_bytes(content)
@@ -30,7 +38,10 @@ def test_tables_as_people_write_them(tmp_path, content):
 
 def test_short_rows_have_blank_values_and_words_like_nan_stay_words(tmp_path):
     (tmp_path / "t.csv").write_text("Image_id,Label,site\na.jpg\nNA,null,nan\n")
-    assert read_csv_table(tmp_path / "t.csv", ("Image_id",)).to_numpy().tolist() == [["a.jpg", "", ""], ["NA", "null", "nan"]]
+    assert read_csv_table(tmp_path / "t.csv", ("Image_id",)).to_numpy().tolist() == [
+        ["a.jpg", "", ""],
+        ["NA", "null", "nan"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +53,10 @@ def test_short_rows_have_blank_values_and_words_like_nan_stay_words(tmp_path):
         (b"\x89PNG\r\n\x1a\n\x00\xff", "is not UTF-8 text: save it as a UTF-8 CSV"),
         ("Image_id,Label\na,b\n".encode("utf-16"), "is not UTF-8 text"),
         (b"Image_id,Label\na\0,b\n", "is no text file"),
-        (b"a.jpg,blast\nb.jpg,brown\n", r"lacks the column 'Image_id' \(its first line is: a.jpg, blast\): add or rename it"),
+        (
+            b"a.jpg,blast\nb.jpg,brown\n",
+            r"lacks the column 'Image_id' \(its first line is: a.jpg, blast\): add or rename it",
+        ),
         (b"Image_id,Class\na.jpg,blast\n", "lacks the column 'Label'"),
         (b"Image_id,Label,label\na.jpg,blast,brown\n", "has two columns of one name"),
         (b"Image_id,Label\na.jpg,blast\nb.jpg,brown,1,2\n", "has 4 values in row 3, but 2 columns: correct that row"),

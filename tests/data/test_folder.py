@@ -109,7 +109,9 @@ def test_what_cannot_be_imported_gets_one_sentence(tmp_path):
     _write(tmp_path, "a.png")
     with pytest.raises(InputError, match="nowhere is no folder"):
         _import(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"No file of .* fits \{id\}.tif, \{id\}_x.tif: check the folder and the patterns"):
+    with pytest.raises(
+        InputError, match=r"No file of .* fits \{id\}.tif, \{id\}_x.tif: check the folder and the patterns"
+    ):
         _import(tmp_path, patterns={"rgb": "{id}.tif", "nir": "{id}_x.tif"})
     with pytest.raises(InputError, match="are not all different: give each sensor one of its own"):
         _import(tmp_path, patterns={"rgb": "{id}.png", "nir": "{id}.png"})

@@ -78,7 +78,9 @@ def test_a_damaged_file_that_is_the_imported_one_is_a_fault(manifest, tmp_path):
 
 def test_not_one_image(manifest, tmp_path):
     moved = dataclasses.replace(manifest, root=tmp_path / "elsewhere")
-    with pytest.raises(InputError, match=r"No image of .*elsewhere can be decoded; the first: id_000 \(rgb\): .* in its place"):
+    with pytest.raises(
+        InputError, match=r"No image of .*elsewhere can be decoded; the first: id_000 \(rgb\): .* in its place"
+    ):
         _build(moved, tmp_path / "c")
     assert len(_build(manifest, tmp_path / "c").images) == 22
 

@@ -20,7 +20,22 @@ def test_plain_ids_are_safe(pair_id):
 
 @pytest.mark.parametrize(
     "pair_id",
-    ["", ".", "..", ".hidden", "a..b", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "a\0b", "a b", "a\n", "é", "x" * 129],
+    [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "a..b",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        "a b",
+        "a\n",
+        "é",
+        "x" * 129,
+    ],
 )
 def test_ids_that_could_leave_the_folder_are_not(pair_id):
     assert not is_safe_id(pair_id)
@@ -76,7 +91,11 @@ def test_half_of_another_import_is_noticed(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("path", "../../etc/passwd", "out of its root"), ("path", "/etc/passwd", "out of its root"), ("sensor", "rgb", "two images")],
+    [
+        ("path", "../../etc/passwd", "out of its root"),
+        ("path", "/etc/passwd", "out of its root"),
+        ("sensor", "rgb", "two images"),
+    ],
 )
 def test_a_manifest_made_to_do_harm_is_refused(tmp_path, column, value, message):
     manifest = import_zindi(write_zindi(tmp_path / "d"), progress=False)

@@ -10,7 +10,9 @@ from rice_ssl.errors import InputError
 
 def test_groups_join_across_sites_and_clusters():
     pairs = ["a", "b", "c", "d", "e", "f", "g"]
-    groups = join_groups(pairs, [("b", "c"), ("e", "f"), ("f", "stranger")], {"a": "field", "b": "field", "d": "shed", "z": "?"})
+    groups = join_groups(
+        pairs, [("b", "c"), ("e", "f"), ("f", "stranger")], {"a": "field", "b": "field", "d": "shed", "z": "?"}
+    )
     assert groups.to_dict() == {"a": "field", "b": "field", "c": "field", "d": "shed", "e": "e", "f": "e", "g": "g"}
 
 
@@ -93,7 +95,9 @@ def test_one_huge_group_leaves_no_fold_empty():
 
 def test_too_few_groups_are_refused_with_the_remedy():
     labels, groups = pd.Series(["a", "b"], ["p", "q"]), pd.Series(["g", "g"], ["p", "q"])
-    with pytest.raises(InputError, match="3 folds were asked for, but the labelled pairs form 1 groups: take fewer folds"):
+    with pytest.raises(
+        InputError, match="3 folds were asked for, but the labelled pairs form 1 groups: take fewer folds"
+    ):
         assign_folds(labels, groups, folds=3, seed=0)
     with pytest.raises(InputError, match="folds is 1: give 2 or more"):
         assign_folds(labels, groups, folds=1, seed=0)
@@ -101,4 +105,6 @@ def test_too_few_groups_are_refused_with_the_remedy():
 
 def test_without_labels_there_are_no_folds():
     index = ["p", "q"]
-    assert assign_folds(pd.Series([None, None], index, dtype=object), pd.Series(index, index), folds=5, seed=0).tolist() == [-1, -1]
+    assert assign_folds(
+        pd.Series([None, None], index, dtype=object), pd.Series(index, index), folds=5, seed=0
+    ).tolist() == [-1, -1]

@@ -7,7 +7,7 @@ from rice_ssl.swav.sinkhorn import balanced_codes, entropy
 
 
 def slow_codes(logits, epsilon, rounds):
-    """The paper's Q = Diag(u) exp(C^T Z / epsilon) Diag(v) by double loops: rows to 1/K, columns to 1/B, in Python floats."""
+    """The paper's Q = Diag(u) exp(C^T Z / epsilon) Diag(v) by double loops: rows to 1/K, columns to 1/B."""
     n, k = len(logits), len(logits[0])
     top = max(max(row) for row in logits)
     q = [[math.exp((logits[i][j] - top) / epsilon) for i in range(n)] for j in range(k)]  # (K, B), as in the paper
@@ -50,7 +50,7 @@ def test_many_rounds_use_all_prototypes_equally():
 def test_sharp_codes_neither_overflow_nor_lose_rows():
     """exp(1 / 0.001) overflows even float64, and the second prototype, shunned by both, underflows without logarithms.
 
-    By hand: after each round the first row is (2/3, 1/3), (4/5, 1/5), (6/7, 1/7); the second is (0, 1) from the first on.
+    By hand: the rounds leave the first row at (2/3, 1/3), (4/5, 1/5), (6/7, 1/7); the second is (0, 1) throughout.
     """
     logits = torch.tensor([[1.0, -1.0], [0.9, -1.0]])
     codes = balanced_codes(logits, epsilon=1e-3, rounds=3)

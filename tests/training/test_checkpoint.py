@@ -47,9 +47,11 @@ def test_killed_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     assert load_checkpoint(tmp_path)["step"] == 2
 
 
-def test_killed_between_the_two_renames_leaves_the_old_one(tmp_path, monkeypatch):
-    """last.pt has become previous.pt, and the new file is not yet last.pt."""
-    killed_in(monkeypatch, tmp_path, "replace", 1 if os.replace.__name__ == "none" else 1)
+@pytest.mark.parametrize("rename", [1, 2])
+def test_killed_at_either_rename_leaves_the_old_one(tmp_path, monkeypatch, rename):
+    """At the second, last.pt has become previous.pt, and the new file is not yet last.pt."""
+    killed_in(monkeypatch, tmp_path, "replace", rename)
+    assert (tmp_path / "last.pt").is_file() == (rename == 1)
     assert load_checkpoint(tmp_path)["step"] == 2
     save_checkpoint(tmp_path, state(4))
     assert load_checkpoint(tmp_path)["step"] == 4
@@ -62,6 +64,13 @@ def test_a_truncated_newest_gives_the_one_before(tmp_path):
     for size in (0, 10, len(content) // 2, len(content) - 1):
         (tmp_path / "last.pt").write_bytes(content[:size])
         assert load_checkpoint(tmp_path)["step"] == 1
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    save_checkpoint(tmp_path, state(1))
+    (tmp_path / ".last.pt.0123abcd.part").write_bytes(b"half")
+    assert load_checkpoint(tmp_path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_none_that_can_be_read_is_named(tmp_path):

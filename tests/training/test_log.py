@@ -8,7 +8,7 @@ from rice_ssl.errors import ArtifactError
 from rice_ssl.training.log import MetricLog
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path):
     store = RunStore(tmp_path / "run")
     store.create({"name": "log"})
@@ -37,9 +37,7 @@ def test_rows_and_events_are_written_as_logged(store):
     rows = store.read_table("metrics").to_dict("records")
     same = {"stage": "pretrain", "step": 3, "epoch": 1.5, "split": "val"}
     assert rows == [{**same, "name": "loss", "value": 2.0}, {**same, "name": "kl", "value": 0.5}]
-    assert store.events() == [
-        {"stage": "pretrain", "kind": "queue_start", "step": 3, "epoch": 1.5, "detail": "now"}
-    ]
+    assert store.events() == [{"stage": "pretrain", "kind": "queue_start", "step": 3, "epoch": 1.5, "detail": "now"}]
 
 
 def test_what_is_not_finite_is_left_out(store):

@@ -28,7 +28,7 @@ def unit(*shape, seed):
     return nn.functional.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def given():
     prototypes = unit(5, 4, seed=0)
     return Given(prototypes), prototypes, (unit(6, 4, seed=1), unit(9, 4, seed=2))

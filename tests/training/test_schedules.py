@@ -24,15 +24,21 @@ def test_without_warmup_it_starts_at_the_peak():
 
 
 def test_one_cycle_follows_pytorch():
-    """PyTorch's peak is at step rise - 1 and its end at steps - 1; ours are at rise and at steps: one step longer each."""
+    """PyTorch's peak is at step rise - 1 and its end at steps - 1; ours are at rise and at steps."""
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    peer = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=1.0, total_steps=101, pct_start=26 / 101, div_factor=25, final_div_factor=1e4, cycle_momentum=False
-    )
+    settings = {
+        "max_lr": 1.0,
+        "pct_start": 26 / 101,
+        "div_factor": 25,
+        "final_div_factor": 1e4,
+        "cycle_momentum": False,
+    }
+    peer = torch.optim.lr_scheduler.OneCycleLR(optimizer, total_steps=101, **settings)
     for step in range(100):
         expected = optimizer.param_groups[0]["lr"]
-        assert learning_rate(step, 100, peak=1.0, warmup=0.25, schedule="one-cycle") == pytest.approx(expected, rel=1e-6)
+        rate = learning_rate(step, 100, peak=1.0, warmup=0.25, schedule="one-cycle")
+        assert rate == pytest.approx(expected, rel=1e-6)
         optimizer.step()
         peer.step()
 

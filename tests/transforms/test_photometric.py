@@ -15,7 +15,7 @@ def test_no_strength_changes_nothing():
 
 
 def test_jitter_is_linear_in_each_band_and_keeps_the_order_of_its_values():
-    """Within the range, out = a * in + b with one a > 0 for a band: no band leaks into another (no hue, no saturation)."""
+    """Within the range, out = a * in + b with a > 0 in each band: no band leaks into another (no hue)."""
     images = 0.4 + 0.2 * torch.rand(4, 3, 6, 6, generator=generator())
     out = jitter_bands(images, 0.3, generator(1))
     for image in range(4):
@@ -47,7 +47,10 @@ def test_blur_equals_a_slow_gaussian():
         for row in (0, 4, 8):
             for column in (1, 8):
                 value = sum(
-                    weights[dy + 3] / total * weights[dx + 3] / total
+                    weights[dy + 3]
+                    / total
+                    * weights[dx + 3]
+                    / total
                     * float(images[image, 1, min(max(row + dy, 0), 8), min(max(column + dx, 0), 8)])
                     for dy in range(-3, 4)
                     for dx in range(-3, 4)

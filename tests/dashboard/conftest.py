@@ -1,0 +1,64 @@
+"""A fake run on the command line, as ``streamlit run dashboard/app.py -- --run DIR`` has it."""
+
+import sys
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.fakes import write_fake_run
+
+SCREENS = ("overview", "leaf", "sensors", "map", "prototypes", "training")
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def use_run(monkeypatch):
+    """Call it with run directories to put them on the command line."""
+
+    def use(*folders):
+        monkeypatch.setattr(sys, "argv", ["app.py", *[part for folder in folders for part in ("--run", str(folder))]])
+
+    return use
+
+
+@pytest.fixture
+def fake(tmp_path, use_run):
+    """A complete fake run, in use."""
+    store = write_fake_run(tmp_path / "run")
+    use_run(store.root)
+    return store
+
+
+def _script(screen):
+    import importlib
+
+    from dashboard.components.notice import guarded
+
+    guarded(importlib.import_module(f"dashboard.screens.{screen}").page)()
+
+
+@pytest.fixture
+def show():
+    """Draw one screen and give the AppTest; fails on any exception."""
+
+    def draw(screen, **query):
+        at = AppTest.from_function(_script, default_timeout=60, kwargs={"screen": screen})
+        for name, value in query.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception, at.exception
+        return at
+
+    return draw
+
+
+def words(at):
+    """All the text on screen."""
+    kinds = ("title", "subheader", "markdown", "caption", "warning", "info", "success")
+    return " ".join(str(element.value) for kind in kinds for element in getattr(at, kind))

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from rice_ssl.config import PretrainConfig
+from rice_ssl.data.loading import ImageCache
+from rice_ssl.sensors import RGB, RGNIR
+from rice_ssl.training.batches import Pictures, epoch_order, fill_missing, step_generator
+from rice_ssl.training.view_plan import plan_views
+
+ROWS = np.array([[0, 1], [2, 3], [4, -1], [-1, 5]])
+SENSORS = ("rgb", "rgnir")
+
+
+def plan(rows=ROWS, sensors=SENSORS, **changes):
+    settings = {"global_size": 16, "local_size": 16, "local_crops": 2, **changes}
+    return plan_views(PretrainConfig(**settings), rows, sensors, (16, 16))
+
+
+@pytest.mark.parametrize(
+    ("views", "crops", "rows", "assigned", "local"),
+    [
+        ("paired-augmented", 1, [[0, 1], [2, 3], [4, 4], [5, 5]], (0, 1), (0, 1, 0, 1)),
+        ("paired-augmented", 2, [[0, 1], [2, 3], [4, 4], [5, 5]], (0, 1, 0, 1), (0, 1, 0, 1)),
+        ("paired", 1, [[0, 1], [2, 3], [4, 4], [5, 5]], (0, 1), ()),
+        ("rgb-only", 1, [[0], [2], [4]], (0, 0), (0, 0, 0, 0)),
+        ("rgnir-only", 1, [[1], [3], [5]], (0, 0), (0, 0, 0, 0)),
+        ("mixed", 1, [[0], [1], [2], [3], [4], [5]], (0, 0), (0, 0, 0, 0)),
+    ],
+)
+def test_what_is_cut_from_what(views, crops, rows, assigned, local):
+    found = plan(views=views, global_crops=crops)
+    assert found.rows.tolist() == rows
+    assert found.assigned == assigned
+    assert found.local == local
+    assert found.effective == views
+
+
+def test_one_sensor_cannot_be_paired():
+    found = plan(np.array([[0], [1]]), ("rgnir",), views="paired")
+    assert (found.effective, found.assigned) == ("rgnir-only", (0, 0))
+
+
+def test_paired_changes_nothing_but_the_crop():
+    crop = plan(views="paired").settings[0]
+    assert (crop.rotation, crop.flip, crop.jitter, crop.blur) == (0.0, False, 0.0, 0.0)
+
+
+def test_complete_tells_pairs_with_both_pictures():
+    assert plan().complete(np.array([0, 2, 1, 3])).tolist() == [True, False, True, False]
+
+
+def test_crops_come_view_by_view_from_the_right_sensor():
+    """Pictures of one grey each: after normalisation a crop tells which picture it was cut from."""
+    greys = np.array([10, 20, 30, 40, 50, 60], dtype=np.uint8)
+    images = np.broadcast_to(greys[:, None, None, None], (6, 16, 16, 3))
+    pictures = Pictures(ImageCache(images, {}), ["rgb", "rgnir"] * 3, (RGB, RGNIR), torch.device("cpu"))
+    found = plan(jitter=0.0, blur=0.0, rotation=0.0)
+    first, second = found.crops(pictures, np.array([1, 3]), step_generator(0, 0, torch.device("cpu")))
+    grey = ((first[:, 0, 0, 0] * RGB.std[0] + RGB.mean[0]) * 255).round().int().tolist()
+    assert grey == [30, 60, 40, 60]  # rgb of pair 1, what pair 3 has; rgnir of pair 1, of pair 3
+    grey = ((second[:, 0, 0, 0] * RGB.std[0] + RGB.mean[0]) * 255).round().int().tolist()
+    assert grey == [30, 60, 40, 60, 30, 60, 40, 60]
+
+
+def test_each_sensor_has_its_own_normalisation():
+    dark = RGNIR.__class__("rgnir", "RGNIR", RGNIR.bands, RGNIR.pattern, (0.0, 0.0, 0.0), (0.5, 0.5, 0.5))
+    images = np.full((2, 16, 16, 3), 51, dtype=np.uint8)
+    pictures = Pictures(ImageCache(images, {}), ["rgb", "rgnir"], (RGB, dark), torch.device("cpu"))
+    unit, mean, std = pictures.batch(np.array([0, 1]))
+    torch.testing.assert_close(unit[:, 0, 0, 0], torch.tensor([0.2, 0.2]))
+    assert mean.tolist()[1] == [0, 0, 0]
+    assert std.tolist()[1] == [0.5, 0.5, 0.5]
+
+
+def test_a_missing_picture_is_replaced_by_the_one_that_is_there():
+    assert fill_missing(ROWS).tolist() == [[0, 1], [2, 3], [4, 4], [5, 5]]
+
+
+def test_every_epoch_sees_every_sample_once_in_its_own_order():
+    orders = [epoch_order(50, 7, epoch).tolist() for epoch in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(50))
+    assert orders[0] != orders[1]
+    assert orders[0] == epoch_order(50, 7, 0).tolist()
+    assert orders[0] != epoch_order(50, 8, 0).tolist()
+
+
+def test_generators_of_steps_seeds_and_purposes_differ():
+    cpu = torch.device("cpu")
+    given = [(0, 0, 0), (0, 1, 0), (1, 0, 0), (0, 0, 1)]
+    draws = {float(torch.rand(1, generator=step_generator(a, b, cpu, purpose=c))) for a, b, c in given}
+    assert len(draws) == 4
+    again = float(torch.rand(1, generator=step_generator(0, 0, cpu)))
+    assert again in draws
