@@ -214,7 +214,9 @@ def prototypes(run: RunKey) -> pd.DataFrame:
     """
     logits = vectors(run, "embeddings", "prototype_logits")
     if logits is None:
-        raise ArtifactError(f"This run has no prototypes. Make them with `rice-ssl pretrain {run.path}`, then `rice-ssl embed`.")
+        raise ArtifactError(
+            f"This run has no prototypes. Make them with `rice-ssl pretrain {run.path}`, then `rice-ssl embed`."
+        )
     return prototype_table(table(run, "prototypes"), pairs(run)["label"], logits.shape[1])
 
 
@@ -235,7 +237,10 @@ def trustworthiness(run: RunKey, space: str, method: str) -> tuple[float, int, i
     original = vectors(run, name, space)
     if original is None or maps.empty:
         return None
-    row = {key: number for number, key in enumerate(table(run, name, ["pair_id", "sensor"]).itertuples(index=False, name=None))}
+    row = {
+        key: number
+        for number, key in enumerate(table(run, name, ["pair_id", "sensor"]).itertuples(index=False, name=None))
+    }
     if len(maps) > TRUST_SAMPLE:
         maps = maps.sample(TRUST_SAMPLE, random_state=0)
     rows = [row[key] for key in zip(maps["pair_id"], maps["sensor"], strict=True)]

@@ -15,6 +15,9 @@ from dashboard.components.notice import guarded
 from dashboard.screens import leaf, map, overview, prototypes, sensors, training
 from rice_ssl.errors import RiceSSLError
 
+ICON = (
+    Path(__file__).resolve().parent.parent / "assets" / "icon.png"
+)  # a file: a named icon is fetched from a font server
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),
@@ -27,7 +30,7 @@ SCREENS = (
 
 def main() -> None:
     """Draw the navigation, what is said on every screen, and the screen."""
-    st.set_page_config(page_title="rice_ssl", page_icon=":material/eco:", layout="wide")
+    st.set_page_config(page_title="rice_ssl", page_icon=ICON.as_posix(), layout="wide")
     pages = [
         st.Page(guarded(page), title=title, icon=icon, url_path=title.lower(), default=title == "Overview")
         for title, page, icon in SCREENS

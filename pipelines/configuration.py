@@ -27,7 +27,9 @@ def parse_config(content: Any, source: str) -> RunConfig:
         InputError: a field is unknown, missing or out of range; the message names every such field and its value.
     """
     if not isinstance(content, dict):
-        raise InputError(f"{source} must hold a mapping of settings (name, run, data, ...), not {type(content).__name__}.")
+        raise InputError(
+            f"{source} must hold a mapping of settings (name, run, data, ...), not {type(content).__name__}."
+        )
     try:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:

@@ -72,7 +72,9 @@ def run_embed(
     pictures, table, _ = run_pictures(store, config, device, progress=progress)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
     noted = source.info()["hashes"]
-    key = "-".join(noted.get(f"weights/{name}.safetensors", {}).get("sha256", "none")[:12] for name in ("swav", "classifier"))
+    key = "-".join(
+        noted.get(f"weights/{name}.safetensors", {}).get("sha256", "none")[:12] for name in ("swav", "classifier")
+    )
     folder = store.root / "cache" / "embed" / f"{key}-{len(rows)}-{table['sha256'].iloc[0][:8]}"
     found = extract(pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress)
     images = table.iloc[rows].reset_index(drop=True)

@@ -21,7 +21,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-import_app = typer.Typer(help="Make a manifest of images: who is whose twin, and what is wrong with them.", no_args_is_help=True)
+import_app = typer.Typer(
+    help="Make a manifest of images: who is whose twin, and what is wrong with them.", no_args_is_help=True
+)
 app.add_typer(import_app, name="import")
 
 Target = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the YAML file of a run.")]
@@ -41,7 +43,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Pretrain, fine-tune and explain encoders of paired-sensor plant images."""
 
@@ -73,7 +77,9 @@ def import_zindi(
     folds: Folds = 5,
     validation_fold: Annotated[int, typer.Option(min=0, help="Fold whose pairs are the validation split.")] = 0,
     seed: Seed = 0,
-    test_labels: Annotated[Path | None, typer.Option(help="CSV pair_id,label of test pairs, used by evaluate alone.")] = None,
+    test_labels: Annotated[
+        Path | None, typer.Option(help="CSV pair_id,label of test pairs, used by evaluate alone.")
+    ] = None,
     strict: Strict = False,
     progress: Progress = True,
     as_json: Json = False,

@@ -91,7 +91,12 @@ def _space(store: RunStore, space: str) -> tuple[pd.DataFrame, Vectors | None, V
 
 
 def _rows(
-    method: str, space: str, keys: pd.DataFrame, points: npt.NDArray[np.float64], prototypes: Vectors | None, clusters: int
+    method: str,
+    space: str,
+    keys: pd.DataFrame,
+    points: npt.NDArray[np.float64],
+    prototypes: Vectors | None,
+    clusters: int,
 ) -> pd.DataFrame:
     count = len(keys)
     found = keys.assign(kind="image", prototype=-1, cluster=-1, x=points[:count, 0], y=points[:count, 1])

@@ -12,10 +12,16 @@ from rice_ssl.config import RunConfig
 from rice_ssl.training.pretrain import PretrainData, Pretraining
 from rice_ssl.training.run_pictures import run_pictures, usable_rows
 
+_FEW = 0.25
+
 
 @dataclass(frozen=True)
 class PretrainSummary:
-    """How pretraining ended; losses in nats, ``data_wait`` the share of time spent on making crops."""
+    """How pretraining ended; losses in nats.
+
+    ``data_wait`` is the share of time spent on making crops, ``prototype_perplexity`` how many of the ``prototypes`` the
+    last images were spread over.
+    """
 
     step: int
     steps: int
@@ -25,6 +31,8 @@ class PretrainSummary:
     val_loss: float | None
     images_per_second: float
     data_wait: float
+    prototypes: int
+    prototype_perplexity: float
     effective_views: str
     finished: bool
 
@@ -34,8 +42,15 @@ class PretrainSummary:
         val = "" if self.val_loss is None else f", validation {self.val_loss:.3f}"
         return (
             f"{state}; views {self.effective_views}; loss {self.first_loss:.3f} -> {self.last_loss:.3f}{val} nats; "
-            f"{self.images_per_second:.0f} images/s, {100 * self.data_wait:.0f}% of the time on crops"
+            f"{self.images_per_second:.0f} images/s, {100 * self.data_wait:.0f}% of the time on crops; "
+            f"images spread over {self.prototype_perplexity:.0f} of {self.prototypes} prototypes{self._hint()}"
         )
+
+    def _hint(self) -> str:
+        """What to try where few prototypes are used (measured: see the module's docstring)."""
+        if not self.finished or self.prototype_perplexity >= _FEW * self.prototypes:
+            return ""
+        return " (few: start the queue later, shorten or leave it out, or lower pretrain.lr or pretrain.epsilon)"
 
 
 def run_pretrain(
@@ -64,6 +79,8 @@ def run_pretrain(
         val_loss=val_loss if math.isfinite(val_loss) else None,
         images_per_second=done.images_per_second,
         data_wait=done.data_wait,
+        prototypes=config.pretrain.prototypes,
+        prototype_perplexity=done.prototype_perplexity,
         effective_views=done.effective_views,
         finished=done.finished,
     )

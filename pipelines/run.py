@@ -205,5 +205,3 @@ def _drop_stale_checkpoints(store: RunStore, stage: str, fingerprint: str) -> No
     if stage in {"pretrain", "finetune"}:
         folder.mkdir(parents=True, exist_ok=True)
         note.write_text(fingerprint)
-
-

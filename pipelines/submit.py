@@ -27,8 +27,14 @@ class SubmitSummary:
 
     def text(self) -> str:
         """Readable summary."""
-        checked = f"checked against {self.checked_against}" if self.checked_against else "no SampleSubmission.csv to check"
-        prior = f"; {self.without_prediction} ids without a prediction got the class shares" if self.without_prediction else ""
+        checked = (
+            f"checked against {self.checked_against}" if self.checked_against else "no SampleSubmission.csv to check"
+        )
+        prior = (
+            f"; {self.without_prediction} ids without a prediction got the class shares"
+            if self.without_prediction
+            else ""
+        )
         return f"{self.csv}: {self.rows} rows, {checked}{prior}"
 
 
@@ -54,7 +60,9 @@ def run_submit(
         raise InputError(f"{store.root} has no test pair to submit: import images with a Test.csv.")
     names = test.groupby("pair_id", sort=True)["path"].first().map(lambda path: PurePosixPath(path).name)
     judged = predictions[predictions["sensor"] == BOTH].set_index("pair_id")["probabilities"]
-    train = manifest[(manifest["split"] == "train") & manifest["label"].isin(classes)].groupby("pair_id")["label"].first()
+    train = (
+        manifest[(manifest["split"] == "train") & manifest["label"].isin(classes)].groupby("pair_id")["label"].first()
+    )
     shares = train.value_counts(normalize=True).reindex(classes, fill_value=0.0).to_numpy()
     beside = Path(store.info()["data_root"]) / "SampleSubmission.csv"
     sample = sample or (beside if beside.is_file() else None)
@@ -64,7 +72,9 @@ def run_submit(
         asked = read_csv_table(sample, ("Image_id",))
         columns = [column for column in asked.columns if column != "Image_id"]
         if set(columns) != set(classes):
-            raise InputError(f"{sample} has the classes {', '.join(columns)}, the run {', '.join(classes)}: give the right one.")
+            raise InputError(
+                f"{sample} has the classes {', '.join(columns)}, the run {', '.join(classes)}: give the right one."
+            )
         stems = asked["Image_id"].map(lambda image: PurePosixPath(image).stem)
         ids = pd.Series(asked["Image_id"].to_numpy(), index=stems.to_numpy())
         unknown = [stem for stem in stems if stem not in names.index and stem not in judged.index]

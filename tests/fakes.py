@@ -183,12 +183,22 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
     store.write_table("metrics", pd.DataFrame(metrics, columns=["stage", "step", "epoch", "split", "name", "value"]))
     store.write_events(
         [
-            {"stage": "pretrain", "kind": "warmup_end", "step": 6, "epoch": 0.6, "detail": "Learning rate at its peak."},
+            {
+                "stage": "pretrain",
+                "kind": "warmup_end",
+                "step": 6,
+                "epoch": 0.6,
+                "detail": "Learning rate at its peak.",
+            },
             {"stage": "pretrain", "kind": "queue_start", "step": QUEUE_STEP, "epoch": 6.0, "detail": "Queue of 256."},
         ]
     )
     figure = {"value": 0.8, "low": 0.7, "high": 0.9}
-    one = {"n": 6, "figures": {k: figure for k in ("accuracy", "log_loss", "macro_f1")}, "confusion": [[2, 0, 0], [0, 2, 0], [1, 0, 1]]}
+    one = {
+        "n": 6,
+        "figures": {k: figure for k in ("accuracy", "log_loss", "macro_f1")},
+        "confusion": [[2, 0, 0], [0, 2, 0], [1, 0, 1]],
+    }
     split_report = {
         "pairs": 6,
         "sensors": {"rgb": one, "rgnir": one, "both": one},
@@ -203,7 +213,12 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
     }
     store.write_document(
         "report",
-        {"confidence": 0.95, "bootstrap": 2000, "classes": CLASSES, "splits": {"val": split_report, "test": split_report}},
+        {
+            "confidence": 0.95,
+            "bootstrap": 2000,
+            "classes": CLASSES,
+            "splits": {"val": split_report, "test": split_report},
+        },
     )
     store.write_document(
         "dynamics",

@@ -119,7 +119,9 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
 
 
-def image_map(points: pd.DataFrame, pictures: Sequence[bytes | None], frames: Sequence[str], *, height: int = 720) -> go.Figure:
+def image_map(
+    points: pd.DataFrame, pictures: Sequence[bytes | None], frames: Sequence[str], *, height: int = 720
+) -> go.Figure:
     """The images themselves as points, as the original paper drew its t-SNE of logits.
 
     Drawn into one picture on the server, so that the browser gets one image and not hundreds.

@@ -39,7 +39,11 @@ def usage_bars(table: pd.DataFrame, sensors: Sequence[str], titles: Mapping[str,
 
 
 def prototype_map(
-    images: pd.DataFrame, prototypes: pd.DataFrame, usage: pd.DataFrame, label_colours: Mapping[str, str], chosen: int | None
+    images: pd.DataFrame,
+    prototypes: pd.DataFrame,
+    usage: pd.DataFrame,
+    label_colours: Mapping[str, str],
+    chosen: int | None,
 ) -> go.Figure:
     """Prototypes among the images, in the space of projections.
 
@@ -66,7 +70,10 @@ def prototype_map(
             mode="markers",
             name=f"Cluster {int(cluster) + 1}",
             customdata=part[["prototype"]].to_numpy(),
-            text=[f"Prototype {p}: {int(n)} images, mostly {w}" for p, n, w in zip(part["prototype"], counts, words, strict=True)],
+            text=[
+                f"Prototype {p}: {int(n)} images, mostly {w}"
+                for p, n, w in zip(part["prototype"], counts, words, strict=True)
+            ],
             hovertemplate="%{text}<extra></extra>",
             marker={
                 "size": 9 + 22 * (counts / most) ** 0.5,

@@ -11,7 +11,12 @@ from dashboard.access import RunKey
 
 
 def gallery(
-    run: RunKey, entries: Sequence[tuple[str, str]], *, key: str, captions: Mapping[tuple[str, str], str], columns: int = 6
+    run: RunKey,
+    entries: Sequence[tuple[str, str]],
+    *,
+    key: str,
+    captions: Mapping[tuple[str, str], str],
+    columns: int = 6,
 ) -> None:
     """Draw a grid of images with a button that opens the leaf.
 

@@ -45,15 +45,19 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
     facts = [f"label **{label}**" if label else "no label", f"split {row['split']}"]
     predicted = {n: row.get(f"{n}_prediction") for n in names if isinstance(row.get(f"{n}_prediction"), str)}
     if not predicted:
-        explain(ArtifactError(f"This run has no prediction of this pair. Make them with `rice-ssl finetune {run.path}`."))
+        explain(
+            ArtifactError(f"This run has no prediction of this pair. Make them with `rice-ssl finetune {run.path}`.")
+        )
     elif len(predicted) == 1:
-        (name, word), = predicted.items()
+        ((name, word),) = predicted.items()
         st.markdown(f"Only the {titles[name]} image is there; it is predicted **{word}**. {' · '.join(facts)}")
     else:
         first, second = list(predicted)[:2]
         bits = f"Jensen-Shannon divergence {row['divergence']:.2f} bits of 1"
         if predicted[first] == predicted[second]:
-            st.markdown(f":green-badge[:material/check: The sensors agree] on **{predicted[first]}** ({bits}). {' · '.join(facts)}")
+            st.markdown(
+                f":green-badge[:material/check: The sensors agree] on **{predicted[first]}** ({bits}). {' · '.join(facts)}"
+            )
         else:
             st.markdown(
                 f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says **{predicted[first]}**, "

@@ -46,7 +46,9 @@ def page() -> None:
         labels = st.multiselect("Only labels", sorted(points["label"].unique()), key="map_labels", width=260)
         splits = st.multiselect("Only splits", sorted(points["split"].unique()), key="map_splits", width=220)
         search = st.text_input("Find a pair", key="map_search", placeholder="part of an id", width=170).strip()
-    points["kept"] = (points["label"].isin(labels) if labels else True) & (points["split"].isin(splits) if splits else True)
+    points["kept"] = (points["label"].isin(labels) if labels else True) & (
+        points["split"].isin(splits) if splits else True
+    )
     left, right = st.columns([3, 1], gap="medium")
     with left:
         chosen = _draw_images(run, points) if as_images else _draw_points(run, points, colour, lines, search)
@@ -58,7 +60,12 @@ def page() -> None:
 def _choice(title: str, name: str, words: dict[str, str], offered: list[str]) -> str:
     asked = state.chosen(name, offered, offered[0])
     value = st.segmented_control(
-        title, offered, default=asked, format_func=words.__getitem__, required=True, key=f"map_{name}_{'-'.join(offered)}"
+        title,
+        offered,
+        default=asked,
+        format_func=words.__getitem__,
+        required=True,
+        key=f"map_{name}_{'-'.join(offered)}",
     )
     st.query_params[name] = value
     return str(value)
@@ -97,7 +104,9 @@ def _colours(run: RunKey, colour: str) -> dict[str, str] | None:
 
 def _draw_points(run: RunKey, points: pd.DataFrame, colour: str, lines: bool, search: str) -> list[str]:
     asked = st.query_params.get("pair", "")
-    highlight = points.loc[points["pair_id"].str.contains(search, case=False, regex=False), "pair_id"] if search else [asked]
+    highlight = (
+        points.loc[points["pair_id"].str.contains(search, case=False, regex=False), "pair_id"] if search else [asked]
+    )
     if search and len(highlight) == 0:
         st.caption(f"No pair has {search!r} in its id.")
     joined = points[points["kept"]] if lines else None
@@ -119,7 +128,9 @@ def _draw_images(run: RunKey, points: pd.DataFrame) -> list[str]:
     kept = kept.iloc[spread_out(kept["x"].to_list(), kept["y"].to_list(), IMAGE_CELLS)]
     shades = class_colours(list(access.info(run)["classes"]))
     judged = kept["correct"] if "correct" in kept else pd.Series("no label", index=kept.index)
-    frames = ["#FF0033" if j == "wrong" else shades.get(label, GREY) for j, label in zip(judged, kept["label"], strict=True)]
+    frames = [
+        "#FF0033" if j == "wrong" else shades.get(label, GREY) for j, label in zip(judged, kept["label"], strict=True)
+    ]
     pictures = [access.thumbnail(run, p, s) for p, s in zip(kept["pair_id"], kept["sensor"], strict=True)]
     st.caption(
         f"{len(kept)} of {int(points['kept'].sum()):,} images, one for each cell of a {IMAGE_CELLS}x{IMAGE_CELLS} grid. "
@@ -168,5 +179,3 @@ def _selection(run: RunKey, points: pd.DataFrame, chosen: list[str]) -> None:
         gallery(run, entries, key="selected", captions=captions, columns=max(2, len(names)))
     if len(chosen) > SHOWN:
         st.caption(f"The first {SHOWN} are shown.")
-
-

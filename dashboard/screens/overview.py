@@ -57,7 +57,9 @@ def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:
         st.metric("Views", str(info.get("effective_views", pretrain.get("views", "not noted"))), border=True)
     epochs = f", {pretrain['epochs']} epochs" if "epochs" in pretrain else ""
     prototypes = f", {pretrain['prototypes']} prototypes" if "prototypes" in pretrain else ""
-    source = "Simulated leaves" if info.get("simulated") else f"Images imported with the {info.get('data_source')} layout"
+    source = (
+        "Simulated leaves" if info.get("simulated") else f"Images imported with the {info.get('data_source')} layout"
+    )
     st.caption(f"{source}. SwAV pretraining{epochs}{prototypes}. Both sensors of a pair are always in one split.")
     counts = pairs.fillna({"label": "no label"}).groupby(["split", "label"]).size().unstack(fill_value=0)
     with st.expander("Pairs by split and label", icon=":material/table_rows:"):
@@ -96,7 +98,13 @@ def _differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str
         points = [100 * gap[key] for key in ("value", "low", "high")]
         clear = gap["low"] > 0 or gap["high"] < 0
         verb = "beat" if gap["a"] == "both" else "beats"
-        word = f"**{a} {verb} {b}**" if gap["low"] > 0 else f"**{b} beats {a}**" if gap["high"] < 0 else f"{a} and {b} cannot be told apart"
+        word = (
+            f"**{a} {verb} {b}**"
+            if gap["low"] > 0
+            else f"**{b} beats {a}**"
+            if gap["high"] < 0
+            else f"{a} and {b} cannot be told apart"
+        )
         tail = "" if clear else " (the interval holds 0)"
         found.append(f"{word}: {points[0]:+.1f} points of accuracy [{points[1]:+.1f}, {points[2]:+.1f}]{tail}.")
     return found
@@ -108,12 +116,16 @@ def _samples(run: RunKey) -> None:
     chosen = pairs.groupby(pairs["label"].fillna("no label"), group_keys=False).head(2).head(SAMPLES)
     for column, pair_id in zip(st.columns(SAMPLES), chosen.index, strict=False):
         with column, st.container(border=True):
-            for side, sensor in zip(st.columns(len(access.sensors(run)), gap="small"), access.sensors(run), strict=True):
+            for side, sensor in zip(
+                st.columns(len(access.sensors(run)), gap="small"), access.sensors(run), strict=True
+            ):
                 picture = access.thumbnail(run, pair_id, sensor)
                 if picture is None:
                     side.caption(f"no {titles[sensor]} image")
                 else:
-                    side.image(picture, caption=titles[sensor], width="stretch", alt=f"{titles[sensor]} image of {pair_id}")
+                    side.image(
+                        picture, caption=titles[sensor], width="stretch", alt=f"{titles[sensor]} image of {pair_id}"
+                    )
             label = chosen.loc[pair_id, "label"]
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"{label if isinstance(label, str) else 'no label'} · {chosen.loc[pair_id, 'split']}")

@@ -85,7 +85,9 @@ def _map(run: RunKey, table: pd.DataFrame) -> int | None:
     if not methods:
         raise ArtifactError(f"This run has no map of its prototypes. Make one with `rice-ssl map {run.path}`.")
     maps = maps[maps["method"] == methods[0]]
-    images = maps[maps["kind"] == "image"].assign(label=lambda f: f["pair_id"].map(access.pairs(run)["label"]).fillna("no label"))
+    images = maps[maps["kind"] == "image"].assign(
+        label=lambda f: f["pair_id"].map(access.pairs(run)["label"]).fillna("no label")
+    )
     own = maps[maps["kind"] == "prototype"]
     figure = prototype_map(images, own, table, class_colours(list(access.info(run)["classes"])), _asked(table))
     event: Any = st.plotly_chart(
@@ -149,7 +151,9 @@ def _inspect(run: RunKey, table: pd.DataFrame, picked: int | None) -> None:
             captions = {}
             for (pair_id, _), k in zip(entries, best, strict=True):
                 label = pairs.loc[pair_id, "label"]
-                captions[pair_id, sensor] = f"{label if isinstance(label, str) else 'no label'} · {logits[k, number]:.2f}"
+                captions[pair_id, sensor] = (
+                    f"{label if isinstance(label, str) else 'no label'} · {logits[k, number]:.2f}"
+                )
             gallery(run, entries, key=f"nearest-{sensor}", captions=captions, columns=4)
     if len(names) > 1:
         _elsewhere(run, number)

@@ -25,7 +25,9 @@ def page() -> None:
     pairs = access.pairs(run)
     names = [name for name in access.sensors(run) if f"{name}_prediction" in pairs]
     if not names:
-        raise ArtifactError(f"This run has no predictions. Make them with `rice-ssl finetune {run.path}`, then `rice-ssl embed`.")
+        raise ArtifactError(
+            f"This run has no predictions. Make them with `rice-ssl finetune {run.path}`, then `rice-ssl embed`."
+        )
     splits = [split for split in ("test", "val", "train") if (pairs["split"] == split).any()]
     split = st.segmented_control(
         "Pairs", splits, default=state.chosen("split", splits, splits[0]), required=True, key="sensors_split",
@@ -55,7 +57,9 @@ def _agreement(run: RunKey, chosen: pd.DataFrame, names: list[str], split: str) 
     with left:
         st.subheader("Do the two sensors agree?")
         figure = counts_matrix(counts, classes, f"{titles[first]} says", f"{titles[second]} says")
-        st.plotly_chart(figure, config={"displayModeBar": False}, key="agreement", alt="Predictions of one sensor by the other's")
+        st.plotly_chart(
+            figure, config={"displayModeBar": False}, key="agreement", alt="Predictions of one sensor by the other's"
+        )
     with right:
         rate, kappa = float(np.trace(counts) / counts.sum()), cohen_kappa(counts)
         st.metric(f"Agreement on {len(both):,} pairs", f"{100 * rate:.0f}%", border=True)
@@ -94,7 +98,9 @@ def _confusions(run: RunKey, chosen: pd.DataFrame, judges: list[str]) -> None:
             accuracy = np.trace(counts) / max(1, counts.sum())
             st.markdown(f"**{titles[name]}**: {100 * accuracy:.0f}% right")
             figure = counts_matrix(counts, classes, "Label", "Prediction")
-            st.plotly_chart(figure, config={"displayModeBar": False}, key=f"confusion-{name}", alt=f"Confusion of {titles[name]}")
+            st.plotly_chart(
+                figure, config={"displayModeBar": False}, key=f"confusion-{name}", alt=f"Confusion of {titles[name]}"
+            )
 
 
 def _who_is_right(run: RunKey, chosen: pd.DataFrame, names: list[str]) -> None:
@@ -118,11 +124,15 @@ def _who_is_right(run: RunKey, chosen: pd.DataFrame, names: list[str]) -> None:
         st.info("No pair is in this list.")
         return
     st.caption(f"Ranked by divergence, {len(ranked)} of {len(chosen):,} pairs. Choose a row to open its leaf.")
-    shown = pd.DataFrame({"Pair": ranked.index, "Divergence (bits)": ranked["divergence"].round(3), "Label": ranked["label"]})
+    shown = pd.DataFrame(
+        {"Pair": ranked.index, "Divergence (bits)": ranked["divergence"].round(3), "Label": ranked["label"]}
+    )
     for name in [*names, BOTH]:
         shown[titles[name]] = ranked[f"{name}_prediction"] + ranked[f"{name}_confidence"].map(" {:.2f}".format)
     if "who_is_right" in ranked:
-        shown["Right"] = ranked["who_is_right"].map(lambda word: right_title(word, titles) if isinstance(word, str) else "")
+        shown["Right"] = ranked["who_is_right"].map(
+            lambda word: right_title(word, titles) if isinstance(word, str) else ""
+        )
     event = st.dataframe(
         shown,
         hide_index=True,

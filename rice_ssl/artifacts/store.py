@@ -76,9 +76,7 @@ class RunStore:
         if found != SCHEMA_VERSION:
             newer = isinstance(found, int) and found > SCHEMA_VERSION
             remedy = "Update rice_ssl" if newer else "Make the run anew with `rice-ssl run CONFIG`"
-            raise ArtifactError(
-                f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. {remedy}."
-            )
+            raise ArtifactError(f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. {remedy}.")
         return info
 
     def update_info(self, **changes: Any) -> None:

@@ -7,7 +7,16 @@ import numpy.typing as npt
 from PIL import Image
 
 _INFERNO = np.array(
-    [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)],
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ],
     dtype=np.float64,
 )
 """Eight stops of matplotlib's colour map inferno (CC0), which is perceptually uniform and safe for the colour-blind."""

@@ -57,7 +57,9 @@ def fit_map(
         if method == "umap":
             from umap import UMAP  # slow to import
 
-            fitted = UMAP(n_neighbors=min(neighbours, count - 1), min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1)
+            fitted = UMAP(
+                n_neighbors=min(neighbours, count - 1), min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1
+            )
             return np.asarray(fitted.fit_transform(values), dtype=np.float64)
         if method == "tsne":
             from openTSNE import TSNE

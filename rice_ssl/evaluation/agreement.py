@@ -20,9 +20,7 @@ def cohen_kappa(table: npt.NDArray[np.number]) -> float:
     return float("nan") if chance >= 1 else float((seen - chance) / (1 - chance))
 
 
-def jensen_shannon(
-    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
-) -> npt.NDArray[np.float64]:
+def jensen_shannon(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Jensen-Shannon divergence in bits, in [0, 1], of each row of two tables of probabilities (N, C).
 
     Source: Lin 1991, with logarithms to base 2.

@@ -57,9 +57,7 @@ def _numbers(table: pd.DataFrame, column: str, classes: list[str]) -> npt.NDArra
     return table[column].map({name: number for number, name in enumerate(classes)}).to_numpy(dtype=np.int64)
 
 
-def _figures(
-    table: pd.DataFrame, classes: list[str], bootstrap: int, confidence: float, seed: int
-) -> dict[str, Any]:
+def _figures(table: pd.DataFrame, classes: list[str], bootstrap: int, confidence: float, seed: int) -> dict[str, Any]:
     known = table[table["label"].isin(classes)]
     probabilities = np.stack(known["probabilities"].to_list())
     labels, predicted = _numbers(known, "label", classes), _numbers(known, "prediction", classes)
@@ -81,7 +79,12 @@ def _figures(
 
 
 def _agreement(
-    tables: dict[str, pd.DataFrame], sensors: list[str], classes: list[str], bootstrap: int, confidence: float, seed: int
+    tables: dict[str, pd.DataFrame],
+    sensors: list[str],
+    classes: list[str],
+    bootstrap: int,
+    confidence: float,
+    seed: int,
 ) -> dict[str, Any] | None:
     """Agreement of the first two sensors; None where there are not two, or no pair has both."""
     pair = [name for name in sensors if name in tables][:2]

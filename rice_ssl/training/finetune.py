@@ -96,10 +96,19 @@ class Finetuning:
         *,
         seed: int,
     ) -> None:
-        self.store, self.pictures, self.train, self.val, self.config, self.seed = store, pictures, train, val, config, seed
+        self.store, self.pictures, self.train, self.val, self.config, self.seed = (
+            store,
+            pictures,
+            train,
+            val,
+            config,
+            seed,
+        )
         count = len(train.targets)
         if count == 0:
-            raise InputError("No pair of the training split has a label, so there is nothing to fine-tune on: add labels.")
+            raise InputError(
+                "No pair of the training split has a label, so there is nothing to fine-tune on: add labels."
+            )
         if len(classes) < 2 or len(set(train.targets.tolist())) < 2:
             raise InputError(f"The training pairs have one class only ({', '.join(classes)}): a classifier needs two.")
         if count < config.batch_size:
@@ -170,7 +179,10 @@ class Finetuning:
         """Mean over the pictures that are there, plus the pairs' (where a pair has two pictures or more)."""
         smoothing = self.config.label_smoothing
         each = functional.cross_entropy(
-            logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1]), label_smoothing=smoothing, reduction="none"
+            logits.flatten(0, 1),
+            targets.repeat_interleave(logits.shape[1]),
+            label_smoothing=smoothing,
+            reduction="none",
         )
         loss = each[present.flatten()].mean()
         if present.shape[1] > 1:
@@ -185,7 +197,9 @@ class Finetuning:
         chosen = order[at * config.batch_size : (at + 1) * config.batch_size]
         rows = self.train.rows[chosen]
         generator = step_generator(self.seed, step, self.fabric.device, purpose=2)
-        torch.manual_seed(int(step_generator(self.seed, step, torch.device("cpu"), purpose=3).initial_seed()))  # dropout
+        torch.manual_seed(
+            int(step_generator(self.seed, step, torch.device("cpu"), purpose=3).initial_seed())
+        )  # dropout
         crops = [
             augmented_crop(*self.pictures.batch(fill_missing(rows)[:, slot]), self.crop, generator)
             for slot in range(rows.shape[1])
@@ -221,9 +235,7 @@ class Finetuning:
         progress.last_loss = value
         if step % config.log_every == 0 or step == self.steps - 1:
             accuracy = float((joined.argmax(dim=1) == targets).float().mean())
-            self.log.add(
-                step, step / self.per_epoch, "train", loss=value, lr=rate, grad_norm=norm, accuracy=accuracy
-            )
+            self.log.add(step, step / self.per_epoch, "train", loss=value, lr=rate, grad_norm=norm, accuracy=accuracy)
         progress.step += 1
 
     @torch.no_grad()
@@ -236,7 +248,8 @@ class Finetuning:
         for at in range(0, count, _EVALUATION_BATCH):
             rows = self.val.rows[at : at + _EVALUATION_BATCH]
             logits = [
-                self.model(normalise(*self.pictures.batch(fill_missing(rows)[:, slot]))) for slot in range(rows.shape[1])
+                self.model(normalise(*self.pictures.batch(fill_missing(rows)[:, slot])))
+                for slot in range(rows.shape[1])
             ]
             present = torch.from_numpy(rows >= 0).to(self.fabric.device)
             found.append((torch.stack(logits, dim=1), present))

@@ -62,13 +62,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class PretrainResult:
-    """How pretraining ended; ``data_wait`` is the share of time spent on making crops."""
+    """How pretraining ended.
+
+    ``data_wait`` is the share of time spent on making crops; ``prototype_perplexity`` how many prototypes the last images
+    were spread over, in [1, K].
+    """
 
     progress: Progress
     steps: int
     seconds: float
     images_per_second: float
     data_wait: float
+    prototype_perplexity: float
     effective_views: str
     finished: bool
 
@@ -201,6 +206,7 @@ class Pretraining:
             seconds=time.perf_counter() - started,
             images_per_second=images / self._spent if self._spent else 0.0,
             data_wait=self._waited / self._spent if self._spent else 0.0,
+            prototype_perplexity=self.watch.use()["prototype_perplexity"],
             effective_views=self.plan.effective,
             finished=finished,
         )

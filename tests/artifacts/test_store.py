@@ -104,7 +104,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
 def test_cams_fit_their_index(store):
     index, cams = store.read_cams()
     assert cams.shape == (12, 3, 4, 5)
-    store.write_cams(pd.DataFrame({"pair_id": ["a"], "sensor": ["rgb"], "row": [99]}), np.zeros((1, 3, 2, 2), np.float16))
+    store.write_cams(
+        pd.DataFrame({"pair_id": ["a"], "sensor": ["rgb"], "row": [99]}), np.zeros((1, 3, 2, 2), np.float16)
+    )
     with pytest.raises(ArtifactError, match="does not fit its index"):
         store.read_cams()
     assert index["row"].tolist() == list(range(12))

@@ -150,7 +150,9 @@ def test_a_killed_run_resumes_to_the_same_figures(folder, first, tmp_path):
         pd.testing.assert_frame_equal(pd.read_parquet(folder / "run" / file), pd.read_parquet(tmp_path / "run" / file))
     timing = ["images_per_second", "data_wait"]
     read = [pd.read_parquet(f / "run" / "metrics.parquet") for f in (folder, tmp_path)]
-    kept = [m[~m["name"].isin(timing)].sort_values(["stage", "step", "split", "name"]).reset_index(drop=True) for m in read]
+    kept = [
+        m[~m["name"].isin(timing)].sort_values(["stage", "step", "split", "name"]).reset_index(drop=True) for m in read
+    ]
     pd.testing.assert_frame_equal(*kept)
 
 

@@ -1,0 +1,128 @@
+"""What a user does most, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import settle
+from tests.fakes import QUEUE_STEP
+
+SCREENS = ("Overview", "Leaf", "Sensors", "Map", "Prototypes", "Training")
+
+
+def go(page, screen):
+    page.locator('[data-testid="stSidebarNavLink"]', has_text=screen).click()
+    page.wait_for_selector(f'h1:has-text("{screen}")')
+    settle(page)
+
+
+def test_every_screen_opens_without_an_exception(page):
+    page.show()
+    for screen in SCREENS:
+        go(page, screen)
+        expect(page.locator("h1")).to_have_text(screen)
+        expect(page.get_by_text("Simulated data")).to_be_visible()
+
+
+def test_nothing_is_fetched_from_elsewhere(page, served):
+    """The app works offline: no request leaves this machine but those that Streamlit's own menu makes."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.show()
+    for screen in ("Leaf", "Map", "Training"):
+        go(page, screen)
+    away = [url for url in asked if not url.startswith((served, "data:", "blob:", "ws"))]
+    assert [url for url in away if "streamlit" not in url] == []
+
+
+def test_choose_a_pair_by_search_and_step_on(page):
+    page.show("leaf")
+    box = page.get_by_label("Search id")
+    box.fill("id_001")
+    box.press("Enter")
+    settle(page)
+    expect(page.locator("h4")).to_contain_text("id_0010")
+    page.get_by_role("button", name="Next").click()
+    settle(page)
+    expect(page.locator("h4")).to_contain_text("id_0011")
+    expect(page).to_have_url(re.compile("pair=id_0011"))
+
+
+def test_change_class_and_opacity(page):
+    page.show("leaf?pair=id_0000")
+    picture = page.locator('[data-testid="stImage"] img').first
+    before = picture.get_attribute("src")
+    page.get_by_role("radio", name="healthy").or_(page.get_by_role("button", name="healthy", exact=True)).first.click()
+    settle(page)
+    expect(page.get_by_text("RGB, evidence for healthy")).to_be_visible()
+    changed = page.locator('[data-testid="stImage"] img').first.get_attribute("src")
+    assert changed != before
+    thumb = page.get_by_role("slider").first
+    thumb.focus()
+    for _ in range(4):
+        thumb.press("ArrowLeft")
+    settle(page)
+    expect(page.locator('[data-testid="stSliderThumbValue"]').first).to_have_text("0.40")
+    assert page.locator('[data-testid="stImage"] img').first.get_attribute("src") != changed
+
+
+def test_follow_a_disagreement_to_its_leaf(page):
+    page.show("sensors?split=train")
+    grid = page.locator('[data-testid="stDataFrame"]').first
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 54)  # the selection box of the first row, the greatest divergence
+    page.wait_for_selector('h1:has-text("Leaf")')
+    settle(page)
+    expect(page.get_by_text("The sensors disagree")).to_be_visible()
+
+
+def test_select_on_the_map(page):
+    page.show("map")
+    plot = page.locator(".js-plotly-plot").first
+    plot.scroll_into_view_if_needed()
+    plot.hover()
+    page.locator('[data-title="Box Select"]').first.click()
+    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    page.mouse.move(area["x"] + 5, area["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] - 5, area["y"] + area["height"] - 5, steps=6)
+    page.mouse.up()
+    settle(page)
+    expect(page.get_by_text("60 pairs selected")).to_be_visible()
+    expect(page.get_by_text("The first 12 are shown.")).to_be_visible()
+
+
+def test_images_as_points(page):
+    page.show("map?space=logits&method=tsne&images=1")
+    expect(page.locator(".js-plotly-plot image")).to_have_count(1)
+    expect(page.get_by_text("bright red where that image's prediction is wrong")).to_be_visible()
+
+
+def test_open_a_prototype(page):
+    page.show("prototypes?prototype=3")
+    expect(page.get_by_text("Nearest RGB images")).to_be_visible()
+    box = page.get_by_role("combobox", name=re.compile("Prototype"))
+    assert box.input_value().startswith("3 ")
+    box.fill("5 ·")
+    box.press("Enter")
+    settle(page)
+    expect(page).to_have_url(re.compile("prototype=5"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_upload_a_log(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.show("training")
+    page.get_by_text("Upload a log").first.click()
+    settle(page)
+    rows = ["step,loss"] + [
+        f"{step},{4 - 0.002 * step - (step >= QUEUE_STEP) + 0.01 * (step % 3)}" for step in range(120)
+    ]
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "log.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
+    )
+    settle(page)
+    page.wait_for_selector(".js-plotly-plot")
+    expect(page.get_by_text("undecided").first).to_be_visible()
