@@ -135,8 +135,9 @@ def titles(run: RunKey) -> dict[str, str]:
 def pairs(run: RunKey) -> pd.DataFrame:
     """One row for each pair, indexed by pair_id.
 
-    Columns: ``label`` and ``split``; for each sensor S (and ``both``) with predictions ``S_prediction``, ``S_confidence`` and
-    ``S_correct`` (null where unlabelled); where there are two sensors ``divergence`` (Jensen-Shannon, bits), ``agree`` and
+    Columns: ``label`` and ``split``; for each sensor S (and ``both``) with predictions ``S_prediction``,
+    ``S_confidence`` and ``S_correct`` (null where unlabelled);
+    where there are two sensors ``divergence`` (Jensen-Shannon, bits), ``agree`` and
     ``who_is_right``. Without predictions only the first two.
     """
     store = RunStore(Path(run.path))
@@ -170,7 +171,7 @@ def pairs(run: RunKey) -> pd.DataFrame:
 @st.cache_data(max_entries=2048, show_spinner=False)
 def probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
     """Class probabilities of a pair by sensor, and for ``both``; empty without predictions."""
-    return {sensor: part for sensor, part in _predictions_of(run).get(pair_id, [])}
+    return dict(_predictions_of(run).get(pair_id, []))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -192,8 +193,8 @@ def _embedding_index(run: RunKey) -> dict[str, tuple[list[str], npt.NDArray[np.i
 def neighbours(run: RunKey, pair_id: str, sensor: str, among: str, count: int = 6) -> list[tuple[str, float]]:
     """Pairs whose image of the sensor ``among`` is nearest, by cosine of embeddings, to a pair's image of ``sensor``.
 
-    The pair itself is left out when ``among`` is ``sensor``, and kept otherwise: whether the encoder finds the twin is of
-    interest. Empty where the image has no embedding.
+    The pair itself is left out when ``among`` is ``sensor``, and kept otherwise: whether the encoder finds the twin is
+    of interest. Empty where the image has no embedding.
     """
     embeddings, index = vectors(run, "embeddings", "embedding"), _embedding_index(run)
     if embeddings is None or sensor not in index or among not in index or pair_id not in index[sensor][0]:

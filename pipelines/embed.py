@@ -117,16 +117,17 @@ def _load_networks(source: RunStore, config: RunConfig, classes: int, device: to
 
 def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:
     keys = images[["pair_id", "sensor"]]
-    nothing = [None] * len(images)
+    swav = "prototype_logits" in found
+    nothing = pd.Series(None, index=images.index, dtype=object)
     store.write_table(
         "embeddings",
         keys.assign(
             embedding=list(found["embedding"]),
-            projection=list(found["projection"]) if "projection" in found else nothing,
-            prototype_logits=list(found["prototype_logits"]) if "prototype_logits" in found else nothing,
+            projection=list(found["projection"]) if swav else nothing,
+            prototype_logits=list(found["prototype_logits"]) if swav else nothing,
         ),
     )
-    if "prototype_logits" not in found:
+    if not swav:
         return
     log_p = log_softmax(found["prototype_logits"].astype(np.float64) / temperature, axis=1)
     order = np.argsort(-log_p, axis=1, kind="stable")
@@ -151,7 +152,8 @@ def predictions_table(
         images: manifest rows, index 0..N-1.
         logits: shape (N, C).
         classes: names, in the logits' order.
-        scale: of the mean of logits where a pair has two images or more (see :class:`rice_ssl.models.classifier.Classifier`).
+        scale: of the mean of logits where a pair has two images or more (see
+            :class:`rice_ssl.models.classifier.Classifier`).
     """
     values = np.asarray(logits, dtype=np.float64)
     pairs = images.groupby("pair_id", sort=False).indices

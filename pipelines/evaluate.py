@@ -30,7 +30,8 @@ class EvaluateSummary:
                 rate = agreement["rate"]
                 first, second = agreement["sensors"]
                 lines.append(
-                    f"{split:5} {first} and {second} agree on {rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]"
+                    f"{split:5} {first} and {second} agree on {rate['value']:.3f} "
+                    f"[{rate['low']:.3f}, {rate['high']:.3f}]"
                 )
         percent = 100 * self.report["confidence"]
         lines.append(f"[{percent:g}% intervals, {self.report['bootstrap']} bootstrap repetitions over pairs]")

@@ -48,7 +48,7 @@ def run_map(store: RunStore, config: RunConfig, *, progress: bool = True) -> Map
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             notes.append(f"{(~finite).sum()} images have a {space} that is not finite and are left out")
-        keys, vectors = keys[finite], vectors[finite]
+        keys, vectors = keys.take(np.flatnonzero(finite)), vectors[finite]
         joint = vectors if prototypes is None else np.concatenate([vectors, prototypes])
         try:
             points = fit_map(

@@ -19,8 +19,8 @@ _FEW = 0.25
 class PretrainSummary:
     """How pretraining ended; losses in nats.
 
-    ``data_wait`` is the share of time spent on making crops, ``prototype_perplexity`` how many of the ``prototypes`` the
-    last images were spread over.
+    ``data_wait`` is the share of time spent on making crops, ``prototype_perplexity`` how many of the ``prototypes``
+    the last images were spread over.
     """
 
     step: int

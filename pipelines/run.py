@@ -122,8 +122,8 @@ class RunSummary:
 def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | None = None) -> RunSummary:
     """Do every stage of a run in order, skipping what is up to date.
 
-    A stage is up to date when the settings it reads, the stages before it and its images are as when it was done, and its
-    files are there. When they changed, its checkpoints are thrown away; otherwise a stage that was cut short resumes.
+    A stage is up to date when the settings it reads, the stages before it and its images are as when it was done, and
+    its files are there. When they changed, its checkpoints are thrown away; otherwise a stage cut short resumes.
 
     Args:
         config: the run.

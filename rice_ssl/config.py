@@ -1,7 +1,7 @@
 """One run's configuration: frozen, validated on creation, written whole into the run directory.
 
-The library takes these dataclasses; only ``pipelines`` reads them from YAML. A wrong value is refused with the field, its
-value and the remedy before anything is computed.
+The library takes these dataclasses; only ``pipelines`` reads them from YAML. A wrong value is refused with the field,
+its value and the remedy before anything is computed.
 """
 
 from __future__ import annotations
@@ -205,7 +205,6 @@ class RunConfig:
         name: shown on screen.
         run: the run directory, relative to the working directory.
         seed: every random choice of the run derives from it.
-        sensors: sensors to train on; all that the manifest has when empty.
     """
 
     name: str

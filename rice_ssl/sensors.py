@@ -38,11 +38,13 @@ class Sensor:
         """Refuse a name that could not be a table key, or a pattern without ``{id}``."""
         if not _NAME.match(self.name):
             raise InputError(
-                f"Sensor name {self.name!r} cannot be used: take 1 to 16 lower-case letters, digits or '_', letter first."
+                f"Sensor name {self.name!r} cannot be used: "
+                "take 1 to 16 lower-case letters, digits or '_', letter first."
             )
         if self.pattern.count("{id}") != 1:
             raise InputError(
-                f"Pattern {self.pattern!r} of sensor {self.name!r} must hold {{id}} exactly once, e.g. '{{id}}_rgn.jpg'."
+                f"Pattern {self.pattern!r} of sensor {self.name!r} must hold {{id}} exactly once, "
+                "e.g. '{id}_rgn.jpg'."
             )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 MARGIN = 1e-3
-"""Least probability written. A certain and wrong answer costs 6.9 nats rather than 34.5; a right one loses 0.002 nats."""
+"""Least probability written. A certain and wrong answer costs 6.9 nats, not 34.5; a right one loses 0.002 nats."""
 
 
 def clip_probabilities(probabilities: npt.NDArray[np.floating], margin: float = MARGIN) -> npt.NDArray[np.float64]:
@@ -18,4 +18,5 @@ def clip_probabilities(probabilities: npt.NDArray[np.floating], margin: float = 
     """
     values = np.asarray(probabilities, dtype=np.float64)
     classes = values.shape[1]
-    return values * (1 - classes * margin) + margin
+    clipped: npt.NDArray[np.float64] = values * (1 - classes * margin) + margin
+    return clipped

@@ -1,4 +1,4 @@
-"""A tiny complete run directory, made without torch, with numbers chosen so that tests can state what a screen must show."""
+"""A tiny complete run directory, made without torch, with numbers chosen so that tests can state what screens show."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
     index = pd.DataFrame({"pair_id": pair_ids, "sensor": sensors, "row": range(len(rows))})
     store.write_cams(index, rng.random((len(rows), 3, 4, 5)).astype(np.float16))
     jpegs = []
-    for p, sensor in rows:
+    for _, sensor in rows:
         picture = np.full((80, 100, 3), (40, 160, 60) if sensor == "rgb" else (30, 20, 220), dtype=np.uint8)
         picture[20:60, 30:70] = rng.integers(0, 255, 3)
         buffer = io.BytesIO()
@@ -196,7 +196,7 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
     figure = {"value": 0.8, "low": 0.7, "high": 0.9}
     one = {
         "n": 6,
-        "figures": {k: figure for k in ("accuracy", "log_loss", "macro_f1")},
+        "figures": dict.fromkeys(("accuracy", "log_loss", "macro_f1"), figure),
         "confusion": [[2, 0, 0], [0, 2, 0], [1, 0, 1]],
     }
     split_report = {

@@ -40,7 +40,8 @@ def figures_with_intervals(
             text=[f"{entry['value']:.2f}"],
             textposition="top center",
             marker={"size": 11, "color": colours.get(sensor, GREY)},
-            hovertemplate=f"{titles.get(sensor, sensor)}: %{{x:.3f}} [{entry['low']:.3f}, {entry['high']:.3f}]<extra></extra>",
+            hovertemplate=f"{titles.get(sensor, sensor)}: %{{x:.3f}} "
+            f"[{entry['low']:.3f}, {entry['high']:.3f}]<extra></extra>",
         )
     figure.update_yaxes(type="category", automargin=True, range=[-0.5, len(report["sensors"]) - 0.4], showgrid=False)
     if name in {"accuracy", "macro_f1"}:

@@ -56,11 +56,13 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
         bits = f"Jensen-Shannon divergence {row['divergence']:.2f} bits of 1"
         if predicted[first] == predicted[second]:
             st.markdown(
-                f":green-badge[:material/check: The sensors agree] on **{predicted[first]}** ({bits}). {' · '.join(facts)}"
+                f":green-badge[:material/check: The sensors agree] on **{predicted[first]}** ({bits}). "
+                f"{' · '.join(facts)}"
             )
         else:
             st.markdown(
-                f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says **{predicted[first]}**, "
+                f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says "
+                f"**{predicted[first]}**, "
                 f"{titles[second]} says **{predicted[second]}** ({bits}). {' · '.join(facts)}"
             )
 
@@ -127,9 +129,9 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
         if cams:
             height, width = next(iter(cams.values())).shape[1:]
             st.caption(
-                f"Grad-CAM of the encoder's last layer, {height}x{width} cells, both sensors on one scale, so a faint map means "
-                "little evidence. It shows where the network looks, not what a lesion is; its faithfulness has not been "
-                "measured in this version."
+                f"Grad-CAM of the encoder's last layer, {height}x{width} cells, both sensors on one scale, so a faint "
+                "map means little evidence. It shows where the network looks, not what a lesion is; its faithfulness "
+                "has not been measured in this version."
             )
 
 

@@ -133,7 +133,7 @@ def _draw_images(run: RunKey, points: pd.DataFrame) -> list[str]:
     ]
     pictures = [access.thumbnail(run, p, s) for p, s in zip(kept["pair_id"], kept["sensor"], strict=True)]
     st.caption(
-        f"{len(kept)} of {int(points['kept'].sum()):,} images, one for each cell of a {IMAGE_CELLS}x{IMAGE_CELLS} grid. "
+        f"{len(kept)} of {int(points['kept'].sum()):,} images, one per cell of a {IMAGE_CELLS}x{IMAGE_CELLS} grid. "
         "Frame: the label's colour; bright red where that image's prediction is wrong."
     )
     figure = image_map(kept, pictures, frames)

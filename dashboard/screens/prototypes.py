@@ -67,9 +67,9 @@ def _summary(run: RunKey, table: pd.DataFrame) -> None:
     verdict = "more often than chance" if found.low > found.null_high else "no more often than chance"
     st.markdown(
         f"One prototype holds both images of a pair in **{100 * found.rate:.0f}%** [{100 * found.low:.0f}, "
-        f"{100 * found.high:.0f}] of {found.pairs:,} pairs, {verdict} (shuffled pairs: {100 * found.null_mean:.1f}%, 97.5% of "
-        f"shuffles below {100 * found.null_high:.1f}%). Normalised mutual information between {titles[names[0]]} and "
-        f"{titles[names[1]]} assignments: {found.nmi:.2f} (shuffled {found.nmi_null:.2f})."
+        f"{100 * found.high:.0f}] of {found.pairs:,} pairs, {verdict} (shuffled pairs: {100 * found.null_mean:.1f}%, "
+        f"97.5% of shuffles below {100 * found.null_high:.1f}%). Normalised mutual information between "
+        f"{titles[names[0]]} and {titles[names[1]]} assignments: {found.nmi:.2f} (shuffled {found.nmi_null:.2f})."
     )
 
 
@@ -134,8 +134,8 @@ def _inspect(run: RunKey, table: pd.DataFrame, picked: int | None) -> None:
     elif pd.notna(row["purity"]):
         st.markdown(
             f"**{int(row['images'])} images**, {100 * row['purity']:.0f}% [{100 * row['purity_low']:.0f}, "
-            f"{100 * row['purity_high']:.0f}] of the {int(row['labelled'])} labelled ones are **{row['label']}**; entropy of "
-            f"labels {row['label_entropy']:.2f} nats."
+            f"{100 * row['purity_high']:.0f}] of the {int(row['labelled'])} labelled ones are **{row['label']}**; "
+            f"entropy of labels {row['label_entropy']:.2f} nats."
         )
     logits = access.vectors(run, "embeddings", "prototype_logits")
     if logits is None:

@@ -37,8 +37,8 @@ def page() -> None:
     chosen = pairs[pairs["split"] == split]
     if len(names) < 2 or "agree" not in chosen or not chosen["agree"].notna().any():
         st.info(
-            f"These pairs have images of one sensor only ({', '.join(access.titles(run)[n] for n in names)}), so there is "
-            "nothing to compare. Below is that sensor against the labels."
+            f"These pairs have images of one sensor only ({', '.join(access.titles(run)[n] for n in names)}), so there "
+            "is nothing to compare. Below is that sensor against the labels."
         )
         _confusions(run, chosen, names)
         return

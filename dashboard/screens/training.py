@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from dashboard.components.notice import explain
 
 from dashboard import access
 from dashboard.charts.training import training_figure
+from dashboard.components.notice import explain
 from rice_ssl.dynamics.analysis import analyse
 from rice_ssl.dynamics.csv_log import parse_csv_log
 from rice_ssl.dynamics.events import Event, events_of_run

@@ -49,6 +49,7 @@ class RunStore:
     """
 
     def __init__(self, root: Path) -> None:
+        """Name the directory; nothing is read yet."""
         self.root = Path(root)
 
     @property

@@ -18,8 +18,8 @@ def grad_cam(features: Tensor, classify: Callable[[Tensor], Tensor]) -> tuple[Te
         classify: feature map to logits, shape (B, C); each row may depend on its own picture only (evaluation mode).
 
     Returns:
-        Logits, shape (B, C), and CAMs, shape (B, C, h, w), >= 0, in the logits' unit, not normalised, so that maps of two
-        sensors can be put on one scale.
+        Logits, shape (B, C), and CAMs, shape (B, C, h, w), >= 0, in the logits' unit, not normalised, so that maps of
+        two sensors can be put on one scale.
 
     Source:
         Selvaraju et al. 2017, eq. 1-2 (arXiv 1610.02391): ReLU of the feature maps weighted by their mean gradient.

@@ -50,4 +50,5 @@ def overlay(
     share = np.clip(np.asarray(resized), 0, 1)
     alpha = (opacity * np.sqrt(share))[..., None]
     mixed = picture * (1 - alpha) + colour(share) * alpha
-    return np.clip(mixed.round(), 0, 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = np.clip(mixed.round(), 0, 255).astype(np.uint8)
+    return pixels

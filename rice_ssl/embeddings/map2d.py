@@ -26,8 +26,9 @@ def fit_map(
 ) -> Points:
     """Lay vectors out in two dimensions.
 
-    UMAP is umap-learn's; t-SNE is openTSNE's (its Fourier-accelerated form takes a million points, and it repeats itself by
-    seed); PCA is scikit-learn's. Neighbours and perplexity are lowered where there are too few vectors for them.
+    UMAP is umap-learn's; t-SNE is openTSNE's (its Fourier-accelerated form takes a million points, and it repeats
+    itself by seed); PCA is scikit-learn's. Neighbours and perplexity are lowered where there are too few vectors for
+    them.
 
     Args:
         vectors: shape (N, D), finite, N >= 2.
@@ -83,8 +84,9 @@ def cluster_prototypes(prototypes: npt.NDArray[np.floating], clusters: int) -> n
     if count < 2:
         return np.zeros(count, dtype=np.int64)
     fitted = AgglomerativeClustering(min(clusters, count), metric="cosine", linkage="average")
-    names = fitted.fit_predict(prototypes)
+    names = np.asarray(fitted.fit_predict(prototypes), dtype=np.int64)
     order = np.argsort(-np.bincount(names), kind="stable")
-    rank = np.empty_like(order)
+    rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return rank[names].astype(np.int64)
+    renamed: npt.NDArray[np.int64] = rank[names]
+    return renamed

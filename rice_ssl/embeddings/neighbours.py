@@ -10,7 +10,7 @@ def unit_rows(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Rows of length 1, shape (N, D); a row of zeros stays zero."""
     values = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(norms > 0, norms, 1)
+    return np.asarray(values / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
 def nearest(
@@ -56,4 +56,5 @@ def neighbourhood_overlap(
         np.fill_diagonal(similarity, -np.inf)
         sets.append(np.argsort(-similarity, axis=1, kind="stable")[:, :count])
     shared = np.array([len(np.intersect1d(a, b)) for a, b in zip(*sets, strict=True)])
-    return shared / (2 * sets[0].shape[1] - shared)
+    jaccard: npt.NDArray[np.float64] = shared / (2 * sets[0].shape[1] - shared)
+    return jaccard

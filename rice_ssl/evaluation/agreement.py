@@ -41,6 +41,7 @@ BOTH_RIGHT, NEITHER = "both", "neither"
 def who_is_right(
     first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], names: tuple[str, str]
 ) -> npt.NDArray[np.object_]:
-    """``both``, ``NAME only`` or ``neither`` for each pair, from whether each sensor's prediction is right, shape (N,)."""
+    """``both``, ``NAME only`` or ``neither`` for each pair, shape (N,), from whether each sensor is right there."""
     words = np.array([NEITHER, f"{names[1]} only", f"{names[0]} only", BOTH_RIGHT], dtype=object)
-    return words[2 * np.asarray(first, dtype=int) + np.asarray(second, dtype=int)]
+    found: npt.NDArray[np.object_] = words[2 * np.asarray(first, dtype=int) + np.asarray(second, dtype=int)]
+    return found

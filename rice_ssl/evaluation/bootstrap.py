@@ -23,7 +23,7 @@ class Interval:
 
 
 def draws(count: int, repetitions: int, seed: int) -> npt.NDArray[np.int64]:
-    """Pairs drawn with replacement, shape (repetitions, count); the same for every figure, so that differences pair up."""
+    """Pairs drawn with replacement, shape (repetitions, count); the same for every figure, so differences pair up."""
     return np.random.default_rng([seed, 7]).integers(0, count, (repetitions, count))
 
 

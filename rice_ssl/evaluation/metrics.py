@@ -14,12 +14,12 @@ CLIP = 1e-15
 def log_losses(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.float64]:
     """Log loss of each pair in nats, shape (N,), from probabilities (N, C) and class numbers (N,)."""
     own = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
-    return -np.log(np.clip(own, CLIP, 1.0))
+    return np.asarray(-np.log(np.clip(own, CLIP, 1.0)))
 
 
 def hits(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.float64]:
     """1 where the most probable class is the label, else 0, shape (N,)."""
-    return (np.argmax(probabilities, axis=1) == labels).astype(np.float64)
+    return np.asarray(np.argmax(probabilities, axis=1) == labels, dtype=np.float64)
 
 
 def confusion(labels: Labels, predictions: Labels, classes: int) -> npt.NDArray[np.int64]:

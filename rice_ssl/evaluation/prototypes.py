@@ -45,8 +45,9 @@ def prototype_table(assignments: pd.DataFrame, labels: pd.Series, prototypes: in
         prototypes: K.
 
     Returns:
-        Index ``prototype`` 0..K-1; columns: images of each sensor (named after it), ``images``, ``labelled``, ``label`` (the
-        most frequent one), ``purity`` with ``purity_low`` and ``purity_high`` (Wilson, 95%), ``label_entropy`` in nats.
+        Index ``prototype`` 0..K-1; columns: images of each sensor (named after it), ``images``, ``labelled``, ``label``
+        (the most frequent one), ``purity`` with ``purity_low`` and ``purity_high`` (Wilson, 95%), ``label_entropy`` in
+        nats.
     """
     index = pd.RangeIndex(prototypes, name="prototype")
     table = assignments.groupby(["prototype", "sensor"]).size().unstack(fill_value=0).reindex(index, fill_value=0)

@@ -28,16 +28,16 @@ def build_report(
         seed: of the bootstrap.
 
     Returns:
-        ``confidence``, ``bootstrap``, ``classes`` and ``splits``: for each of ``val`` and ``test`` that has pairs, the figures
-        per sensor (of labelled pairs), the agreement of the first two sensors (of all pairs that have both), and the
-        differences of figures (of labelled pairs that have all sensors).
+        ``confidence``, ``bootstrap``, ``classes`` and ``splits``: for each of ``val`` and ``test`` that has pairs, the
+        figures per sensor (of labelled pairs), the agreement of the first two sensors (of all pairs that have both),
+        and the differences of figures (of labelled pairs that have all sensors).
     """
     report: dict[str, Any] = {"confidence": confidence, "bootstrap": bootstrap, "classes": classes, "splits": {}}
     for split in ("val", "test"):
         chosen = predictions[predictions["split"] == split]
         if chosen.empty:
             continue
-        tables = {name: part.set_index("pair_id") for name, part in chosen.groupby("sensor")}
+        tables = {str(name): part.set_index("pair_id") for name, part in chosen.groupby("sensor")}
         judges = [name for name in [*sensors, BOTH] if name in tables and not (name == BOTH and len(sensors) == 1)]
         figures = {
             name: _figures(tables[name], classes, bootstrap, confidence, seed)
@@ -54,7 +54,8 @@ def build_report(
 
 
 def _numbers(table: pd.DataFrame, column: str, classes: list[str]) -> npt.NDArray[np.int64]:
-    return table[column].map({name: number for number, name in enumerate(classes)}).to_numpy(dtype=np.int64)
+    numbers = table[column].map({name: number for number, name in enumerate(classes)})
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def _figures(table: pd.DataFrame, classes: list[str], bootstrap: int, confidence: float, seed: int) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _agreement(
 def _differences(
     tables: dict[str, pd.DataFrame], judges: list[str], classes: list[str], bootstrap: int, confidence: float, seed: int
 ) -> list[dict[str, Any]]:
-    """Paired differences a - b of accuracy and log loss: of the pair judged from all sensors and each, and of the first two."""
+    """Paired differences a - b of accuracy and log loss: of all sensors and each, and of the first two."""
     found = []
     singles = [name for name in judges if name != BOTH]
     wanted = [(BOTH, name) for name in singles if BOTH in judges]

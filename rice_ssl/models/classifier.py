@@ -16,8 +16,8 @@ INITIAL_SCALE = 1.5
 class Classifier(nn.Module):
     """Encoder, dropout and a linear layer; both sensors share all weights.
 
-    The logits of a pair are ``scale`` times the mean of its sensors' logits, so what each sensor contributes can be read
-    off, and a pair with one picture has that picture's logits.
+    The logits of a pair are ``scale`` times the mean of its sensors' logits, so what each sensor contributes can be
+    read off, and a pair with one picture has that picture's logits.
 
     Args:
         encoder: images to embeddings.
@@ -26,6 +26,7 @@ class Classifier(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, classes: int, dropout: float = 0.0) -> None:
+        """Put a head with random weights on the encoder."""
         super().__init__()
         self.encoder = encoder
         self.head = nn.Sequential(

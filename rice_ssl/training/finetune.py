@@ -63,9 +63,10 @@ class FinetuneResult:
 
 
 class Finetuning:
-    """One fine-tuning: begun, or taken up from its newest checkpoint; the epoch with the lowest validation log loss is kept.
+    """One fine-tuning: begun, or taken up from its newest checkpoint.
 
-    On CPU a resumed training gives the same numbers as one that was not stopped.
+    The epoch with the lowest validation log loss is kept. On CPU a resumed training gives the same numbers as one that
+    was not stopped.
 
     Args:
         store: where checkpoints, log, events and weights go; its SwAV weights are the start where ``config`` says so.
@@ -96,14 +97,9 @@ class Finetuning:
         *,
         seed: int,
     ) -> None:
-        self.store, self.pictures, self.train, self.val, self.config, self.seed = (
-            store,
-            pictures,
-            train,
-            val,
-            config,
-            seed,
-        )
+        """Check data, make the network from the weights asked for, and take up the newest checkpoint if any."""
+        self.store, self.pictures, self.config, self.seed = store, pictures, config, seed
+        self.train, self.val = train, val
         count = len(train.targets)
         if count == 0:
             raise InputError(
@@ -113,7 +109,8 @@ class Finetuning:
             raise InputError(f"The training pairs have one class only ({', '.join(classes)}): a classifier needs two.")
         if count < config.batch_size:
             raise InputError(
-                f"finetune.batch_size is {config.batch_size}, but {count} labelled training pairs are there: take at most {count}."
+                f"finetune.batch_size is {config.batch_size}, but {count} labelled training pairs are there: "
+                f"take at most {count}."
             )
         self.crop = CropSettings(image_size, config.crop_scale, config.rotation, True, config.jitter, 0.0)
         self.per_epoch = count // config.batch_size
@@ -247,13 +244,14 @@ class Finetuning:
         found = []
         for at in range(0, count, _EVALUATION_BATCH):
             rows = self.val.rows[at : at + _EVALUATION_BATCH]
-            logits = [
+            parts = [
                 self.model(normalise(*self.pictures.batch(fill_missing(rows)[:, slot])))
                 for slot in range(rows.shape[1])
             ]
-            present = torch.from_numpy(rows >= 0).to(self.fabric.device)
-            found.append((torch.stack(logits, dim=1), present))
-        logits, present = (torch.cat(parts) for parts in zip(*found, strict=True))
+            there = torch.from_numpy(rows >= 0).to(self.fabric.device)
+            found.append((torch.stack(parts, dim=1), there))
+        logits = torch.cat([part for part, _ in found])
+        present = torch.cat([there for _, there in found])
         targets = torch.from_numpy(self.val.targets).to(self.fabric.device)
         joined = self.network.join(logits, present)
         log_loss = float(functional.cross_entropy(joined, targets))

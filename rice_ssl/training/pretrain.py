@@ -64,8 +64,8 @@ class Progress:
 class PretrainResult:
     """How pretraining ended.
 
-    ``data_wait`` is the share of time spent on making crops; ``prototype_perplexity`` how many prototypes the last images
-    were spread over, in [1, K].
+    ``data_wait`` is the share of time spent on making crops; ``prototype_perplexity`` how many prototypes the last
+    images were spread over, in [1, K].
     """
 
     progress: Progress

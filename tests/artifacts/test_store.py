@@ -10,7 +10,7 @@ from rice_ssl.errors import ArtifactError
 from tests.fakes import write_fake_run
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path):
     return write_fake_run(tmp_path / "run", pairs=6)
 

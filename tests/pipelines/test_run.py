@@ -1,4 +1,4 @@
-"""The whole, tiny: from simulated images to every artifact of a run, then skipped, resumed and redone as it should be."""
+"""The whole, tiny: from simulated images to every artifact of a run, then skipped, resumed and redone as needed."""
 
 import json
 import os
