@@ -17,6 +17,12 @@ def fresh_cache():
     st.cache_resource.clear()
 
 
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch):
+    """AppTest puts its script in the place of ``__main__``, where spawned processes of later tests would look for it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture
 def use_run(monkeypatch):
     """Call it with run directories to put them on the command line."""
