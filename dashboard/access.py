@@ -171,12 +171,23 @@ def pairs(run: RunKey) -> pd.DataFrame:
 @st.cache_data(max_entries=2048, show_spinner=False)
 def probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
     """Class probabilities of a pair by sensor, and for ``both``; empty without predictions."""
-    return dict(_predictions_of(run).get(pair_id, []))
+    return dict(_vectors_of_pairs(run, "probabilities").get(pair_id, []))
+
+
+@st.cache_data(max_entries=2048, show_spinner=False)
+def contributions(run: RunKey, pair_id: str) -> dict[str, list[float]]:
+    """What each sensor adds to the pair's logits, which are their sum; empty where one image or the scale is missing."""
+    logits = dict(_vectors_of_pairs(run, "logits").get(pair_id, []))
+    single = {sensor: values for sensor, values in logits.items() if sensor != BOTH}
+    scale = info(run).get("pair_scale")
+    if len(single) < 2 or not isinstance(scale, float):
+        return {}
+    return {sensor: [scale * value / len(single) for value in values] for sensor, values in single.items()}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _predictions_of(run: RunKey) -> dict[str, list[tuple[str, list[float]]]]:
-    frame = RunStore(Path(run.path)).read_table("predictions", ["pair_id", "sensor", "probabilities"])
+def _vectors_of_pairs(run: RunKey, column: str) -> dict[str, list[tuple[str, list[float]]]]:
+    frame = RunStore(Path(run.path)).read_table("predictions", ["pair_id", "sensor", column])
     found: dict[str, list[tuple[str, list[float]]]] = {}
     for pair_id, sensor, values in frame.itertuples(index=False):
         found.setdefault(pair_id, []).append((sensor, [float(value) for value in values]))

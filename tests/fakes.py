@@ -58,6 +58,7 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
             "simulated": simulated,
             "sensors": SENSORS,
             "classes": CLASSES,
+            "pair_scale": 2.0,
         }
     )
     ids = [f"id_{k:04d}" for k in range(pairs)]
@@ -217,6 +218,7 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
             "confidence": 0.95,
             "bootstrap": 2000,
             "classes": CLASSES,
+            "pair_scale": 2.0,
             "splits": {"val": split_report, "test": split_report},
         },
     )

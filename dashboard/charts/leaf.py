@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
@@ -37,9 +37,3 @@ def probability_bars(probabilities: Sequence[float], classes: Sequence[str], lab
     figure.update_xaxes(range=[0, 1.15], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_yaxes(autorange="reversed", automargin=True)
     return plain(figure, height=40 + 30 * len(classes), legend=False)
-
-
-def evidence_words(logits: Mapping[str, float], titles: Mapping[str, str]) -> str:
-    """Which sensor contributes how much to a pair's logit of one class, in words."""
-    parts = [f"{titles[sensor]} {value:+.2f}" for sensor, value in logits.items()]
-    return ", ".join(parts)

@@ -126,6 +126,7 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
                 key="bars-both",
                 alt="Probabilities by both sensors",
             )
+            _who_weighs(run, pair_id, probabilities[BOTH], classes)
         if cams:
             height, width = next(iter(cams.values())).shape[1:]
             st.caption(
@@ -133,6 +134,20 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
                 "map means little evidence. It shows where the network looks, not what a lesion is; its faithfulness "
                 "has not been measured in this version."
             )
+
+
+def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str]) -> None:
+    """How much each sensor adds to the log-odds of the pair's two most probable classes."""
+    parts, titles = access.contributions(run, pair_id), access.titles(run)
+    if not parts:
+        return
+    first, second = np.argsort([-value for value in joint], kind="stable")[:2]
+    odds = {sensor: values[first] - values[second] for sensor, values in parts.items()}
+    words = ", ".join(f"{titles[sensor]} {value:+.2f}" for sensor, value in odds.items())
+    st.markdown(
+        f"**{classes[first]}** over {classes[second]} by log-odds of {sum(odds.values()):.2f}: {words}.",
+        help="The pair's logits are the sum of what its sensors contribute, so the parts add up exactly.",
+    )
 
 
 def _overlaid(picture: bytes, cam: npt.NDArray[np.float32], opacity: float, scale: float) -> npt.NDArray[np.uint8]:

@@ -138,6 +138,12 @@ def test_leaf_follows_the_link_and_the_buttons(fake, show):
     assert "#### id_0002" in words(at)
 
 
+def test_leaf_says_what_each_sensor_adds(fake, show):
+    at = show("leaf", pair="id_0000")  # the sensors' logits are 4, 0, 0 and 0, 4, 0, and the pair's are their sum
+    said = [m.value for m in at.markdown if "log-odds" in m.value]
+    assert said == ["**blast** over brown by log-odds of 0.00: RGB +4.00, RGNIR -4.00."]
+
+
 def test_leaf_filters_to_disagreements(fake, show):
     predictions = RunStore(fake.root).read_table("predictions")
     wide = predictions[predictions["sensor"] != "both"].pivot(index="pair_id", columns="sensor", values="prediction")
