@@ -58,7 +58,7 @@ def prototype_map(
     for label, part in images.groupby("label"):
         figure.add_scattergl(
             x=part["x"], y=part["y"], mode="markers", name=str(label), hoverinfo="skip",
-            marker={"size": 4, "opacity": 0.35, "color": label_colours.get(str(label), GREY)},
+            marker={"size": 5, "opacity": 0.45, "color": label_colours.get(str(label), GREY)},
         )  # fmt: skip
     most = max(1, int(usage["images"].max()))
     for cluster, part in prototypes.groupby("cluster"):

@@ -67,9 +67,6 @@ def counts_matrix(table: Sequence[Sequence[int]], classes: Sequence[str], rows: 
             z=counts,
             x=list(classes),
             y=list(classes),
-            text=[[str(value) for value in row] for row in counts],
-            texttemplate="%{text}",
-            textfont={"size": 15},
             customdata=100 * share,
             hovertemplate=f"{rows} %{{y}}, {columns} %{{x}}: %{{z}} pairs (%{{customdata:.1f}}%)<extra></extra>",
             colorscale=[[0, "rgba(47,138,196,0.06)"], [1, "rgba(47,138,196,0.85)"]],
@@ -78,8 +75,13 @@ def counts_matrix(table: Sequence[Sequence[int]], classes: Sequence[str], rows: 
             ygap=2,
         )
     )
-    figure.update_yaxes(autorange="reversed", title=rows, automargin=True)
-    figure.update_xaxes(title=columns, side="bottom")
+    most = max(1, int(counts.max()))
+    for row, column in np.ndindex(*counts.shape):  # as annotations: plotly's own cell text is dark on the dark theme
+        value = int(counts[row, column])
+        font = {"size": 15, "color": "white"} if value > 0.5 * most else {"size": 15}
+        figure.add_annotation(x=classes[column], y=classes[row], text=str(value), showarrow=False, font=font)
+    figure.update_yaxes(autorange="reversed", title=rows, automargin=True, showgrid=False)
+    figure.update_xaxes(title=columns, side="bottom", showgrid=False)
     return plain(figure, height=300, legend=False)
 
 

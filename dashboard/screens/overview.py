@@ -54,13 +54,13 @@ def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:
         st.metric("Images", f"{len(manifest):,}", border=True)
         st.metric("Sensors", " + ".join(titles[name] for name in access.sensors(run)), border=True)
         st.metric("Encoder", str(encoder.get("name", "not noted")), border=True)
-        st.metric("Views", str(info.get("effective_views", pretrain.get("views", "not noted"))), border=True)
+    views = info.get("effective_views", pretrain.get("views", "not noted"))
     epochs = f", {pretrain['epochs']} epochs" if "epochs" in pretrain else ""
     prototypes = f", {pretrain['prototypes']} prototypes" if "prototypes" in pretrain else ""
     source = (
         "Simulated leaves" if info.get("simulated") else f"Images imported with the {info.get('data_source')} layout"
     )
-    st.caption(f"{source}. SwAV pretraining{epochs}{prototypes}. Both sensors of a pair are always in one split.")
+    st.caption(f"{source}. SwAV pretraining on views `{views}`{epochs}{prototypes}. Both sensors of a pair are always in one split.")
     counts = pairs.fillna({"label": "no label"}).groupby(["split", "label"]).size().unstack(fill_value=0)
     with st.expander("Pairs by split and label", icon=":material/table_rows:"):
         st.dataframe(counts.reset_index(), hide_index=True, width="content", alt="Pairs by split and label")
