@@ -176,7 +176,7 @@ def probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
 
 @st.cache_data(max_entries=2048, show_spinner=False)
 def contributions(run: RunKey, pair_id: str) -> dict[str, list[float]]:
-    """What each sensor adds to the pair's logits, which are their sum; empty where one image or the scale is missing."""
+    """What each sensor adds to the pair's logits, which are their sum; empty where an image or the scale lacks."""
     logits = dict(_vectors_of_pairs(run, "logits").get(pair_id, []))
     single = {sensor: values for sensor, values in logits.items() if sensor != BOTH}
     scale = info(run).get("pair_scale")

@@ -32,6 +32,7 @@ Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show p
 Folds = Annotated[int, typer.Option(min=2, max=50, help="Folds, by pair and group, stratified by label.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the manifest; manifests/NAME of DIR when left out.")]
+Findings = Annotated[Path | None, typer.Option("--findings", metavar="CSV", help="Write the findings as CSV too.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 2 when there is any finding.")]
 
 
@@ -80,6 +81,7 @@ def import_zindi(
     test_labels: Annotated[
         Path | None, typer.Option(help="CSV pair_id,label of test pairs, used by evaluate alone.")
     ] = None,
+    findings: Findings = None,
     strict: Strict = False,
     progress: Progress = True,
     as_json: Json = False,
@@ -94,6 +96,7 @@ def import_zindi(
         validation_fold=validation_fold,
         seed=seed,
         test_labels=test_labels,
+        findings_csv=findings,
         progress=progress,
     )
     _judge(summary, as_json, strict)
@@ -110,6 +113,7 @@ def import_folder(
     folds: Folds = 5,
     validation_fold: Annotated[int, typer.Option(min=0, help="Fold whose pairs are the validation split.")] = 0,
     seed: Seed = 0,
+    findings: Findings = None,
     strict: Strict = False,
     progress: Progress = True,
     as_json: Json = False,
@@ -132,6 +136,7 @@ def import_folder(
         folds=folds,
         validation_fold=validation_fold,
         seed=seed,
+        findings_csv=findings,
         progress=progress,
     )
     _judge(summary, as_json, strict)

@@ -24,11 +24,17 @@ def pick_pair(pairs: pd.DataFrame) -> str | None:
     asked = state.chosen("pair", pairs.index, "") if len(pairs) else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         labels = sorted(pairs["label"].dropna().unique())
-        label = st.selectbox("Label", [ALL, *labels], key="leaf_label", width=150)
-        split = st.selectbox("Split", [ALL, *sorted(pairs["split"].unique())], key="leaf_split", width=120)
+        label = st.selectbox("Label", [ALL, *labels], key="leaf_label", bind="query-params", width=150)
+        split = st.selectbox(
+            "Split", [ALL, *sorted(pairs["split"].unique())], key="leaf_split", bind="query-params", width=120
+        )
         offered = [ALL] + (["disagree"] if "agree" in pairs else []) + (["wrong"] if "both_correct" in pairs else [])
-        show = st.selectbox("Show", offered, format_func=SHOW.__getitem__, key="leaf_show", width=210)
-        search = st.text_input("Search id", key="leaf_search", placeholder="part of an id", width=170)
+        show = st.selectbox(
+            "Show", offered, format_func=SHOW.__getitem__, key="leaf_show", bind="query-params", width=210
+        )
+        search = st.text_input(
+            "Search id", key="leaf_search", bind="query-params", placeholder="part of an id", width=170
+        )
         kept = _filtered(pairs, label, split, show, search.strip())
         if not kept:
             st.info("No pair fits these filters. Set one of them back to all.")

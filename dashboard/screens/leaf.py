@@ -88,7 +88,9 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
                 format_func=lambda word: "each sensor's own prediction" if word == PREDICTED else word,
             )  # fmt: skip
             st.query_params["class"] = class_name
-            opacity = st.slider("Opacity of the CAM", 0.0, 1.0, 0.6, 0.05, key="leaf_opacity", width=260)
+            opacity = st.slider(
+                "Opacity of the CAM", 0.0, 1.0, 0.6, 0.05, key="leaf_opacity", bind="query-params", width=260
+            )
     probabilities = access.probabilities(run, pair_id) if access.has(run, "predictions") else {}
     shown = {
         name: classes.index(row[f"{name}_prediction"]) if class_name == PREDICTED else classes.index(class_name)

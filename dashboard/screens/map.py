@@ -42,10 +42,16 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         as_images = st.toggle("Images as points", key="map_images", value=st.query_params.get("images") == "1")
         st.query_params["images"] = "1" if as_images else "0"
-        lines = st.toggle("Join the two images of a pair", key="map_lines", disabled=as_images)
-        labels = st.multiselect("Only labels", sorted(points["label"].unique()), key="map_labels", width=260)
-        splits = st.multiselect("Only splits", sorted(points["split"].unique()), key="map_splits", width=220)
-        search = st.text_input("Find a pair", key="map_search", placeholder="part of an id", width=170).strip()
+        lines = st.toggle("Join the two images of a pair", key="map_lines", bind="query-params", disabled=as_images)
+        labels = st.multiselect(
+            "Only labels", sorted(points["label"].unique()), key="map_labels", bind="query-params", width=260
+        )
+        splits = st.multiselect(
+            "Only splits", sorted(points["split"].unique()), key="map_splits", bind="query-params", width=220
+        )
+        search = st.text_input(
+            "Find a pair", key="map_search", bind="query-params", placeholder="part of an id", width=170
+        ).strip()
     points["kept"] = (points["label"].isin(labels) if labels else True) & (
         points["split"].isin(splits) if splits else True
     )

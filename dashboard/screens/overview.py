@@ -60,7 +60,10 @@ def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:
     source = (
         "Simulated leaves" if info.get("simulated") else f"Images imported with the {info.get('data_source')} layout"
     )
-    st.caption(f"{source}. SwAV pretraining on views `{views}`{epochs}{prototypes}. Both sensors of a pair are always in one split.")
+    st.caption(
+        f"{source}. SwAV pretraining on views `{views}`{epochs}{prototypes}. "
+        "Both sensors of a pair are always in one split."
+    )
     counts = pairs.fillna({"label": "no label"}).groupby(["split", "label"]).size().unstack(fill_value=0)
     with st.expander("Pairs by split and label", icon=":material/table_rows:"):
         st.dataframe(counts.reset_index(), hide_index=True, width="content", alt="Pairs by split and label")

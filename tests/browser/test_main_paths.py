@@ -49,6 +49,21 @@ def test_choose_a_pair_by_search_and_step_on(page):
     expect(page).to_have_url(re.compile("pair=id_0011"))
 
 
+def test_filters_are_in_the_link(page):
+    page.show("leaf?leaf_label=brown&leaf_search=id_003&leaf_opacity=0.25&leaf_split=nonsense")
+    expect(page.get_by_text("1 of 3", exact=True)).to_be_visible()  # of id_0030 to id_0039, every third is brown
+    expect(page.locator('[data-testid="stSliderThumbValue"]').first).to_have_text("0.25")
+    box = page.get_by_label("Search id")
+    box.fill("id_001")
+    box.press("Enter")
+    settle(page)
+    expect(page).to_have_url(re.compile("leaf_search=id_001"))
+    page.show("map?map_lines=true&map_labels=brown")
+    expect(
+        page.get_by_role("switch", name="Join the two images").or_(page.get_by_label("Join the two images"))
+    ).to_be_checked()
+
+
 def test_change_class_and_opacity(page):
     page.show("leaf?pair=id_0000")
     picture = page.locator('[data-testid="stImage"] img').first
@@ -105,7 +120,9 @@ def test_open_a_prototype(page):
     expect(page.get_by_text("Nearest RGB images")).to_be_visible()
     box = page.get_by_role("combobox", name=re.compile("Prototype"))
     assert box.input_value().startswith("3 ")
-    box.press("ArrowDown")
+    page.wait_for_timeout(500)  # the maps above have been drawn, and the list is not moved away from under the click
+    box.click()
+    box.press_sequentially("2")
     page.get_by_role("option", name=re.compile("^2 ·")).click()
     settle(page)
     expect(page).to_have_url(re.compile("prototype=2"))

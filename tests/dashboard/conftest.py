@@ -19,7 +19,7 @@ def fresh_cache():
 
 @pytest.fixture(autouse=True)
 def main_module(monkeypatch):
-    """AppTest puts its script in the place of ``__main__``, where spawned processes of later tests would look for it."""
+    """AppTest puts its script in the place of ``__main__``, where later tests' processes would look for it."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
