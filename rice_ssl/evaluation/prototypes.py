@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import binomtest
 from sklearn.metrics import normalized_mutual_info_score
 
 Assignments = npt.NDArray[np.integer]
@@ -22,18 +22,12 @@ def perplexity(usage: npt.NDArray[np.number]) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a share, in [0, 1]; (0, 1) for a count of 0.
-
-    Source: Wilson 1927.
-    """
+def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share, in [0, 1]; (0, 1) for a count of 0."""
     if count == 0:
         return 0.0, 1.0
-    z = float(norm.ppf((1 + confidence) / 2))
-    share = successes / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    interval = binomtest(successes, count).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def prototype_table(assignments: pd.DataFrame, labels: pd.Series, prototypes: int) -> pd.DataFrame:
@@ -61,7 +55,9 @@ def prototype_table(assignments: pd.DataFrame, labels: pd.Series, prototypes: in
     some = table["labelled"] > 0
     table["label"] = counts.idxmax(axis=1).where(some, None)
     table["purity"] = (top / table["labelled"].where(some)).astype(float)
-    bounds = [wilson_interval(a, n) if n else (np.nan, np.nan) for a, n in zip(top, table["labelled"], strict=True)]
+    bounds = [
+        wilson_interval(int(a), int(n)) if n else (np.nan, np.nan) for a, n in zip(top, table["labelled"], strict=True)
+    ]
     table["purity_low"], table["purity_high"] = zip(*bounds, strict=True)
     share = counts.div(table["labelled"].where(some), axis=0)
     table["label_entropy"] = -(share * np.log(share.where(share > 0))).sum(axis=1).where(some)
@@ -100,7 +96,7 @@ def assignment_agreement(
     shuffled = [second[rng.permutation(count)] for _ in range(shuffles)]
     null = np.array([(first == other).mean() for other in shuffled])
     rate = float((first == second).mean())
-    low, high = wilson_interval(rate * count, count)
+    low, high = wilson_interval(int((first == second).sum()), count)
     return AssignmentAgreement(
         pairs=count,
         rate=rate,
