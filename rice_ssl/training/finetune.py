@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -23,9 +23,9 @@ from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import load_weights, save_weights
 from rice_ssl.training.batches import Pictures, Rows, epoch_order, fill_missing, step_generator
 from rice_ssl.training.checkpoint import load_checkpoint, save_checkpoint
+from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
-from rice_ssl.training.pretrain import gradient_norm
 from rice_ssl.training.schedules import learning_rate, warmup_end
 from rice_ssl.transforms.views import CropSettings, augmented_crop, normalise
 
@@ -136,10 +136,12 @@ class Finetuning:
         if state is not None:
             network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
             self.best = state["best"]
             self.progress = FinetuneProgress(**state["progress"])
         self.network = network
         self.model, self.optimizer = self.fabric.setup(network, optimizer)
+        self.precision = self.fabric.strategy.precision
         pictures.device = self.fabric.device
         self.log = MetricLog(store, STAGE, self.progress.step)
         if state is not None and self.progress.step < self.steps:
@@ -227,7 +229,7 @@ class Finetuning:
             )
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = gradient_norm(self.network)
+        norm = checked_gradient_norm(self.network, self.optimizer.optimizer, self.precision, step)
         self.optimizer.step()
         progress.last_loss = value
         if step % config.log_every == 0 or step == self.steps - 1:
@@ -268,6 +270,10 @@ class Finetuning:
 
     def _save(self) -> None:
         self.log.flush()
-        state: dict[str, nn.Module | Any] = {"network": self.network, "optimizer": self.optimizer}
+        state: dict[str, Any] = {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "precision": self.precision,
+        }
         content = {name: part.state_dict() for name, part in state.items()}
         save_checkpoint(self.folder, {**content, "best": self.best, "progress": asdict(self.progress)})

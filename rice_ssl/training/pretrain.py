@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from timm.optim import create_optimizer_v2
-from torch import nn
 from tqdm import tqdm
 
 from rice_ssl.artifacts import RunStore
@@ -26,6 +25,7 @@ from rice_ssl.swav.queue import ProjectionQueue
 from rice_ssl.training.batches import Pictures, Rows, epoch_order, step_generator
 from rice_ssl.training.checkpoint import load_checkpoint, save_checkpoint
 from rice_ssl.training.collapse import CollapseWatch
+from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
 from rice_ssl.training.objective import Objective, sensor_agreement
@@ -81,12 +81,6 @@ class PretrainResult:
 def build_swav(encoder: EncoderConfig, config: PretrainConfig) -> SwAV:
     """SwAV's network with random weights."""
     return SwAV(Encoder(encoder), hidden=config.hidden, projection=config.projection, prototypes=config.prototypes)
-
-
-def gradient_norm(network: nn.Module) -> float:
-    """L2 norm of all gradients together."""
-    norms = [p.grad.detach().norm() for p in network.parameters() if p.grad is not None]
-    return float(torch.stack(norms).norm()) if norms else 0.0
 
 
 class Pretraining:
@@ -250,8 +244,7 @@ class Pretraining:
             )
         self.optimizer.zero_grad()
         self.fabric.backward(output.result.loss)
-        self.precision.unscale_gradients(self.optimizer.optimizer)
-        norm = gradient_norm(self.network)
+        norm = checked_gradient_norm(self.network, self.optimizer.optimizer, self.precision, step)
         if step < config.freeze_prototypes_steps:
             prototypes.grad = None
         reference = self.objective.reference(output, prototypes) if use_queue else math.nan

@@ -216,7 +216,7 @@ def test_other_views_train_too(tmp_path, views):
 
 
 def test_under_autocast_codes_stay_in_float32(tmp_path):
-    training = begin(tmp_path, precision="bf16-mixed", epochs=1)
+    training = begin(tmp_path, precision="bf16-mixed", epochs=1, local_size=24)  # see test_gradients
     seen = []
     before = training.objective.codes
     training.objective.codes = lambda *arguments: seen.append(before(*arguments)) or seen[-1]
