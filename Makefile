@@ -5,7 +5,7 @@ RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: dashboard test lint types demo install install-dev browser clean
+.PHONY: dashboard test lint types demo pictures install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -22,6 +22,10 @@ types: install-dev
 
 demo: install
 	$(BIN)/rice-ssl run pipelines/recipes/demo.yaml
+
+# The README's pictures, of the demo run.
+pictures: install-dev browser
+	$(BIN)/python -m tests.browser.pictures
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -33,6 +33,8 @@ class EvaluateSummary:
                     f"{split:5} {first} and {second} agree on {rate['value']:.3f} "
                     f"[{rate['low']:.3f}, {rate['high']:.3f}]"
                 )
+        if not lines:
+            lines.append("No pair outside the training split has a label, so there is nothing to judge.")
         percent = 100 * self.report["confidence"]
         lines.append(f"[{percent:g}% intervals, {self.report['bootstrap']} bootstrap repetitions over pairs]")
         return "\n".join(["figures", *lines])

@@ -123,8 +123,20 @@ def begin_with_weights(folder: Path, manifest: Path, weights: RunStore) -> tuple
         run=folder.as_posix(),
         data=dataclasses.replace(trained.data, root=images.root.as_posix(), simulate=None, test_labels=None),
     )
-    begin_run(store, config, images, classes=weights.info()["classes"])
+    begin_run(store, config, _split_by_what_was_seen(images, weights), classes=weights.info()["classes"])
     return store, config
+
+
+def _split_by_what_was_seen(images: Manifest, weights: RunStore) -> Manifest:
+    """The manifest with every pair in the split ``test``, but for those whose image the weights were trained on.
+
+    These keep the split that they had there (``train`` or ``val``), so that no figure flatters.
+    """
+    trained = weights.read_table("manifest", ["sha256", "split"]).set_index("sha256")["split"]
+    seen = images.table["sha256"].map(trained[~trained.index.duplicated()]).where(lambda split: split != "test")
+    of_pair = seen.groupby(images.table["pair_id"]).first()
+    split = images.table["pair_id"].map(of_pair).fillna("test")
+    return dataclasses.replace(images, table=images.table.assign(split=split))
 
 
 def _git_revision() -> str | None:

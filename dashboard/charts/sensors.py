@@ -95,7 +95,8 @@ def right_bars(counts: Mapping[str, int], titles: Mapping[str, str]) -> go.Figur
             y=[right_title(name, titles) for name in names],
             orientation="h",
             text=[counts[name] for name in names],
-            textposition="auto",
+            textposition="outside",
+            cliponaxis=False,
             marker={"color": [colours.get(name, GREY) for name in names]},
             hovertemplate="%{y}: %{x} pairs<extra></extra>",
         )

@@ -38,19 +38,30 @@ def page() -> None:
         made = images[images["space"] == space]
         method = _choice("Method", "method", METHODS, [m for m in METHODS if (made["method"] == m).any()])
         points = _described(run, made[made["method"] == method])
-        colour = _choice("Colour", "colour", COLOURS, [c for c in COLOURS if c in points])
+        offered = [colour for colour in COLOURS if colour in points]
+        asked = state.chosen("colour", offered, offered[0])
+        colour = st.selectbox(
+            "Colour", offered, offered.index(asked), format_func=COLOURS.__getitem__, key="map_colour", width=160
+        )
+        st.query_params["colour"] = colour
     with st.container(horizontal=True, vertical_alignment="bottom"):
         as_images = st.toggle("Images as points", key="map_images", value=st.query_params.get("images") == "1")
         st.query_params["images"] = "1" if as_images else "0"
-        lines = st.toggle("Join the two images of a pair", key="map_lines", bind="query-params", disabled=as_images)
+        lines = st.toggle(
+            "Join pairs",
+            help="A line joins the two images of a pair.",
+            key="map_lines",
+            bind="query-params",
+            disabled=as_images,
+        )
         labels = st.multiselect(
-            "Only labels", sorted(points["label"].unique()), key="map_labels", bind="query-params", width=260
+            "Only labels", sorted(points["label"].unique()), key="map_labels", bind="query-params", width=200
         )
         splits = st.multiselect(
-            "Only splits", sorted(points["split"].unique()), key="map_splits", bind="query-params", width=220
+            "Only splits", sorted(points["split"].unique()), key="map_splits", bind="query-params", width=170
         )
         search = st.text_input(
-            "Find a pair", key="map_search", bind="query-params", placeholder="part of an id", width=170
+            "Find a pair", key="map_search", bind="query-params", placeholder="part of an id", width=150
         ).strip()
     points["kept"] = (points["label"].isin(labels) if labels else True) & (
         points["split"].isin(splits) if splits else True

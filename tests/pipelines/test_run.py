@@ -164,8 +164,21 @@ def test_other_images_are_embedded_with_the_weights_of_a_run(folder, first, tmp_
     other = pd.read_parquet(run / "predictions.parquet").set_index(["pair_id", "sensor"])["prediction"]
     own = pd.read_parquet(folder / "run" / "predictions.parquet").set_index(["pair_id", "sensor"])["prediction"]
     assert other.sort_index().equals(own.sort_index())
+    trained = pd.read_parquet(folder / "run" / "manifest.parquet").groupby("pair_id")["split"].first()
+    assert pd.read_parquet(run / "manifest.parquet").groupby("pair_id")["split"].first().equals(trained)
     info = json.loads((run / "run.json").read_text())
     assert info["classes"] == ["blast", "brown", "healthy"]
+
+
+def test_images_that_the_weights_never_saw_are_test_pairs(folder, first, tmp_path):
+    """They have labels here, so that there is something to judge; none of them was trained on."""
+    rice_ssl("simulate", tmp_path / "more", "--pairs", 12, "--seed", 77, "--no-progress")
+    rice_ssl("import", "zindi", tmp_path / "more", "--out", tmp_path / "manifest", "--no-progress")
+    rice_ssl("embed", tmp_path / "run", "--manifest", tmp_path / "manifest", "--weights", folder / "run")
+    assert set(pd.read_parquet(tmp_path / "run" / "manifest.parquet")["split"]) == {"test"}
+    report = json.loads(rice_ssl("evaluate", tmp_path / "run", "--json").stdout)["report"]
+    labelled = pd.read_csv(tmp_path / "more" / "Train.csv")["Image_id"].str.contains("_rgn").sum()
+    assert report["splits"]["test"]["sensors"]["rgb"]["n"] == labelled
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""Take the README's pictures of a run: ``python -m tests.browser.pictures [RUN [FOLDER]]`` (``make pictures``)."""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.app import FLAGS, NO_CHROMIUM, ROOT, chromium_path, served_app, show
+
+SHOTS = {  # file -> address, light or dark, and the height in pixels that shows what matters
+    "overview": ("overview", "light", 1250),
+    "leaf": ("sensors", "light", 1120),
+    "sensors": ("sensors", "dark", 1060),
+    "map": ("map?space=logits&method=tsne", "light", 1060),
+    "map-images": ("map?space=logits&method=tsne&images=1", "dark", 1240),
+    "prototypes": ("prototypes", "light", 1180),
+    "training": ("training", "light", 1100),
+}
+
+
+def take(run: Path, folder: Path) -> None:
+    chromium = chromium_path()
+    if chromium is None:
+        sys.exit(NO_CHROMIUM)
+    folder.mkdir(parents=True, exist_ok=True)
+    with served_app(run) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for name, (address, scheme, height) in SHOTS.items():
+            page = browser.new_context(viewport={"width": 1360, "height": height}, color_scheme=scheme).new_page()
+            show(page, f"{url}/{address}")
+            if name == "leaf":  # the pair on which the sensors differ most
+                grid = page.locator('[data-testid="stDataFrame"]').first
+                grid.scroll_into_view_if_needed()
+                box = grid.bounding_box()
+                page.mouse.click(box["x"] + 16, box["y"] + 54)
+                page.wait_for_selector('h1:has-text("Leaf")')
+            page.wait_for_timeout(1500)
+            page.screenshot(path=folder / f"{name}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    given = [Path(argument) for argument in sys.argv[1:]]
+    take(*(given + [ROOT / "assets" / "demo", ROOT / "assets" / "pictures"][len(given) :]))
