@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.dynamics.analysis import Dynamics, analyse
 from rice_ssl.dynamics.csv_log import read_csv_log
-from rice_ssl.dynamics.recipe import Recipe, recipe_from_mapping
+from rice_ssl.dynamics.recipe import Recipe
+from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.dynamics.verdict import SENTENCES
-from rice_ssl.errors import InputError
+from rice_ssl.errors import ArtifactError, InputError
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def run_dynamics(store: RunStore, config: RunConfig, *, progress: bool = True) -
         InputError: nothing usable was logged.
     """
     del progress
+    _refuse_foreign_weights(store)
     found = analyse_run_log(
         store.read_table("metrics"),
         store.events(),
@@ -92,7 +95,7 @@ def analyse_log(
 
     Args:
         path: CSV with a step or epoch column, see :func:`rice_ssl.dynamics.csv_log.parse_csv_log`.
-        recipe: YAML of settings, see :func:`rice_ssl.dynamics.recipe.recipe_from_mapping`.
+        recipe: YAML of settings, see :func:`rice_ssl.dynamics.recipe_settings.recipe_from_mapping`.
         metric: to search; lower is better.
         step_column: name of the step or epoch column, when it is not recognised.
         loss_columns: column name -> split (``train`` or ``val``), when they are not recognised.
@@ -104,8 +107,36 @@ def analyse_log(
     log = read_csv_log(path, step_column=step_column, loss_columns=loss_columns)
     found: Dynamics = analyse(log, metric=metric, events=settings.schedule(log.unit), floors=settings.entropy_floors())
     document = found.document()
-    document["notes"] += notes
+    document["notes"] += [*notes, *settings.unplaced(log.unit)]
     return LogAnalysis(**document)
+
+
+def refuse_options(log: Path, options: Mapping[str, object]) -> None:
+    """Refuse what holds for CSV logs alone where a run is analysed.
+
+    Args:
+        log: the run directory, or its YAML.
+        options: of the command line -> value, None where it was not given.
+
+    Raises:
+        InputError: one was given.
+    """
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{' and '.join(given)} cannot be used with the run {log}, whose own log and events are analysed: "
+            f"leave {'it' if len(given) == 1 else 'them'} out, or name a CSV log."
+        )
+
+
+def _refuse_foreign_weights(store: RunStore) -> None:
+    """Say where the log is when the run's weights, and so their log, are another run's."""
+    info = store.info() if store.exists else {}
+    if info.get("weights_from") and not store.has("metrics"):
+        raise ArtifactError(
+            f"{store.root} was not trained: its weights and their log are those of the run {info['weights_from']}. "
+            f"Analyse that one: `rice-ssl dynamics {info.get('weights_run', 'RUN')}`."
+        )
 
 
 def _read_recipe(path: Path) -> tuple[Recipe, tuple[str, ...]]:

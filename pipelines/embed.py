@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import load_weights
 from rice_ssl.sensors import BOTH
+from rice_ssl.training.device import refuse_missing_gpu
 from rice_ssl.training.pretrain import build_swav
 from rice_ssl.training.run_pictures import run_pictures
 
@@ -64,20 +67,20 @@ def run_embed(
     Raises:
         ArtifactError: there are neither SwAV nor classifier weights.
     """
-    source = store if weights is None else weights
-    trained = config if weights is None else config_of_run(weights)
+    source = _source_of_weights(store, weights)
+    trained = config if source is store else config_of_run(source)
     classes = list(source.info()["classes"])
+    refuse_missing_gpu(config.embed.accelerator)
     device = torch.device("cuda" if config.embed.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
     networks = _load_networks(source, trained, len(classes), device)
     pictures, table, _ = run_pictures(store, config, device, progress=progress)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
-    noted = source.info()["hashes"]
-    key = "-".join(
-        noted.get(f"weights/{name}.safetensors", {}).get("sha256", "none")[:12] for name in ("swav", "classifier")
-    )
-    folder = store.root / "cache" / "embed" / f"{key}-{len(rows)}-{table['sha256'].iloc[0][:8]}"
+    folder = store.root / "cache" / "embed" / _resume_key(source, config, table, rows)
     found = extract(pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress)
     images = table.iloc[rows].reset_index(drop=True)
+    stale: list[str] = [] if networks.swav is not None else ["prototypes.parquet"]
+    stale += [] if networks.classifier is not None else ["predictions.parquet", "cams/index.parquet", "cams/cams.npy"]
+    store.remove(*stale)
     _write_embeddings(store, images, found, trained.pretrain.temperature)
     if networks.classifier is not None:
         scale = float(networks.classifier.log_scale.detach().exp())
@@ -86,8 +89,6 @@ def run_embed(
         store.write_cams(index, found["cam"].astype(np.float16))
         store.update_info(pair_scale=scale)
     store.write_table("thumbnails", _thumbnails(Path(store.info()["data_root"]), images, config.embed.thumbnail))
-    if weights is not None:
-        store.update_info(weights_from=weights.info()["name"], classes=classes)
     shutil.rmtree(folder, ignore_errors=True)
     cam = found.get("cam")
     return EmbedSummary(
@@ -100,15 +101,44 @@ def run_embed(
     )
 
 
+def _source_of_weights(store: RunStore, weights: RunStore | None) -> RunStore:
+    """The run whose weights are used: the one given, the run's own, or the one that it noted when it was begun."""
+    if weights is not None:
+        return weights
+    noted = store.info().get("weights_run")
+    if not isinstance(noted, str):
+        return store
+    if not RunStore(Path(noted)).exists:
+        raise ArtifactError(
+            f"{store.root} was made with the weights of the run {noted}, which is not there. "
+            f"Name it where it is now with `rice-ssl embed {store.root} --weights RUN`."
+        )
+    return RunStore(Path(noted))
+
+
+def _resume_key(source: RunStore, config: RunConfig, table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> str:
+    """Name of the resume folder: another one for other weights, images or sizes."""
+    noted = source.info()["hashes"]
+    parts = [
+        [noted.get(f"weights/{name}.safetensors", {}).get("sha256") for name in ("swav", "classifier")],
+        list(config.data.image_size),
+        rows.tolist(),
+        table[["sensor", "sha256"]].to_numpy().tolist(),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def _load_networks(source: RunStore, config: RunConfig, classes: int, device: torch.device) -> Networks:
     swav = classifier = None
     if source.weights_path("swav").is_file():
         swav = build_swav(config.encoder, config.pretrain)
-        load_weights(swav, source.weights_path("swav"), made_by=f"rice-ssl pretrain {source.root}")
+        made_by = f"rice-ssl pretrain {source.root}"
+        load_weights(swav, source.checked_weights("swav", made_by), made_by=made_by)
         swav = swav.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     if source.weights_path("classifier").is_file():
         classifier = Classifier(Encoder(config.encoder), classes)
-        load_weights(classifier, source.weights_path("classifier"), made_by=f"rice-ssl finetune {source.root}")
+        made_by = f"rice-ssl finetune {source.root}"
+        load_weights(classifier, source.checked_weights("classifier", made_by), made_by=made_by)
         classifier = classifier.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     if swav is None and classifier is None:
         raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
@@ -118,7 +148,7 @@ def _load_networks(source: RunStore, config: RunConfig, classes: int, device: to
 def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:
     keys = images[["pair_id", "sensor"]]
     swav = "prototype_logits" in found
-    nothing = pd.Series(None, index=images.index, dtype=object)
+    nothing = pd.Series([None] * len(images), index=images.index, dtype=object)
     store.write_table(
         "embeddings",
         keys.assign(

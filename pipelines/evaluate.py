@@ -40,14 +40,15 @@ class EvaluateSummary:
         return "\n".join(["figures", *lines])
 
 
-def run_evaluate(store: RunStore, config: RunConfig, *, progress: bool = True) -> EvaluateSummary:
+def run_evaluate(store: RunStore, config: RunConfig) -> EvaluateSummary:
     """Compute ``report.json``; labels are those of the manifest as it is now, so that test labels may come later.
 
     Raises:
         ArtifactError: the run has no predictions.
     """
     info = store.info()
-    predictions = store.read_table("predictions")
+    now = store.read_table("manifest", ["pair_id", "label", "split"]).groupby("pair_id").first()
+    predictions = store.read_table("predictions").drop(columns=["label", "split"]).join(now, on="pair_id")
     report = build_report(
         predictions,
         list(info["classes"]),

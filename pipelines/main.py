@@ -157,15 +157,13 @@ def simulate(
     _tell(act(folder, pairs=pairs, test_fraction=test_fraction, seed=seed, progress=progress), as_json)
 
 
-def _started(target: Path, progress: bool) -> tuple[RunStore, Any]:
-    """Store and configuration of a run; begun from its YAML where there is no run directory yet."""
+def _do(run: Path, stage: str, progress: bool, as_json: bool, max_minutes: float | None = None) -> None:
+    """Do one stage of a run, named by its directory or its YAML."""
     from pipelines.configuration import resolve_target
-    from pipelines.prepare import begin_run, import_data
+    from pipelines.run import run_one
 
-    store, config = resolve_target(target)
-    if not store.exists:
-        begin_run(store, config, import_data(config.data, progress=progress))
-    return store, config
+    store, config = resolve_target(run)
+    _tell(run_one(store, config, stage, progress=progress, max_minutes=max_minutes), as_json)
 
 
 @app.command()
@@ -176,19 +174,13 @@ def pretrain(
     as_json: Json = False,
 ) -> None:
     """Pretrain the encoder with SwAV on the pairs; resumes where it was stopped."""
-    from pipelines.pretrain import run_pretrain
-
-    store, config = _started(run, progress)
-    _tell(run_pretrain(store, config, progress=progress, max_minutes=max_minutes), as_json)
+    _do(run, "pretrain", progress, as_json, max_minutes)
 
 
 @app.command()
 def finetune(run: Target, progress: Progress = True, as_json: Json = False) -> None:
     """Fine-tune the classifier; resumes where it was stopped."""
-    from pipelines.finetune import run_finetune
-
-    store, config = _started(run, progress)
-    _tell(run_finetune(store, config, progress=progress), as_json)
+    _do(run, "finetune", progress, as_json)
 
 
 @app.command()
@@ -200,53 +192,69 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Embeddings, projections, prototype logits, logits and CAMs of every image."""
+    from pipelines.configuration import resolve_target
     from pipelines.embed import run_embed
     from pipelines.prepare import begin_with_weights
 
-    other = None if weights is None else RunStore(weights)
-    if manifest is not None:
-        if other is None:
-            raise InputError(f"--manifest {manifest} needs weights: name a trained run with --weights RUN.")
-        store, config = begin_with_weights(run, manifest, other)
-    else:
-        store, config = _started(run, progress)
-    _tell(run_embed(store, config, weights=other, progress=progress), as_json)
+    if manifest is None and weights is None:
+        _do(run, "embed", progress, as_json)
+        return
+    if weights is None:
+        raise InputError(f"--manifest {manifest} needs weights: name a trained run with --weights RUN.")
+    other = RunStore(weights)
+    with RunStore(run).locked():
+        store, config = resolve_target(run) if manifest is None else begin_with_weights(run, manifest, other)
+        if "weights_from" not in store.info():
+            raise InputError(f"{run} is a run with weights of its own: leave out --weights {weights}.")
+        _tell(run_embed(store, config, weights=other, progress=progress), as_json)
 
 
 @app.command("map")
 def map_(run: Target, progress: Progress = True, as_json: Json = False) -> None:
     """UMAP, t-SNE and PCA of embeddings, projections and logits, both sensors in one fit."""
-    from pipelines.map import run_map
-
-    store, config = _started(run, progress)
-    _tell(run_map(store, config, progress=progress), as_json)
+    _do(run, "map", progress, as_json)
 
 
 @app.command()
 def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> None:
     """Log loss, accuracy, macro F1, confusion and agreement, with bootstrap intervals over pairs."""
-    from pipelines.evaluate import run_evaluate
-
-    store, config = _started(run, progress)
-    _tell(run_evaluate(store, config, progress=progress), as_json)
+    _do(run, "evaluate", progress, as_json)
 
 
 @app.command()
 def dynamics(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="A run directory, its YAML, or a CSV log.")],
-    recipe: Annotated[Path | None, typer.Option(help="YAML with queue_start_pct, epochs, steps_per_epoch, ...")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="CSV log: YAML with queue_start_pct, epochs, steps_per_epoch, ...")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="CSV log: metric to search, loss when left out.")] = None,
+    step_column: Annotated[str | None, typer.Option(help="CSV log: name of the step or epoch column.")] = None,
+    train_column: Annotated[str | None, typer.Option(help="CSV log: name of the training loss column.")] = None,
+    val_column: Annotated[str | None, typer.Option(help="CSV log: name of the validation loss column.")] = None,
     progress: Progress = True,
     as_json: Json = False,
 ) -> None:
     """Find where the loss dropped, and which event of the recipe it coincides with."""
     from pipelines.configuration import resolve_target
-    from pipelines.dynamics import analyse_log, run_dynamics
+    from pipelines.dynamics import analyse_log, refuse_options, run_dynamics
+    from rice_ssl.dynamics.csv_log import named_columns
 
     if log.is_dir() or log.suffix.lower() in {".yaml", ".yml"}:
+        options = {"--recipe": recipe, "--metric": metric, "--step-column": step_column}
+        refuse_options(log, {**options, "--train-column": train_column, "--val-column": val_column})
         store, config = resolve_target(log)
-        _tell(run_dynamics(store, config, progress=progress), as_json)
-    else:
-        _tell(analyse_log(log, recipe=recipe), as_json)
+        store.info()  # a run that is not there has nothing to lock
+        with store.locked():
+            _tell(run_dynamics(store, config, progress=progress), as_json)
+        return
+    found = analyse_log(
+        log,
+        recipe=recipe,
+        metric=metric or "loss",
+        step_column=step_column,
+        loss_columns=named_columns(train_column, val_column),
+    )
+    _tell(found, as_json)
 
 
 @app.command()
@@ -257,9 +265,10 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Write the challenge's CSV for the test pairs."""
+    from pipelines.configuration import resolve_target
     from pipelines.submit import run_submit
 
-    store, config = _started(run, False)
+    store, config = resolve_target(run)
     _tell(run_submit(store, config, out=out, sample=sample), as_json)
 
 
@@ -285,9 +294,16 @@ def main() -> None:
     except RiceSSLError as error:
         typer.echo(f"rice-ssl: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("rice-ssl: stopped; the same command resumes.", err=True)
-        sys.exit(130)
+    except OSError as error:
+        where = f"{error.filename} " if error.filename else ""
+        typer.echo(
+            f"rice-ssl: {where}cannot be used ({error.strerror or error}): check the path and its rights.", err=True
+        )
+        sys.exit(2)
+    except SystemExit as ended:
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):  # typer's own exit on Ctrl-C
+            typer.echo("rice-ssl: stopped; the same command resumes.", err=True)
+        raise
 
 
 if __name__ == "__main__":

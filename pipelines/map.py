@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import load_file
 from tqdm import tqdm
 
 from rice_ssl.artifacts import TABLES, RunStore
@@ -85,9 +85,17 @@ def _space(store: RunStore, space: str) -> tuple[pd.DataFrame, Vectors | None, V
         single = (keys["sensor"] != BOTH).to_numpy()
         keys, vectors = keys[single], vectors[single]
     prototypes = None
-    if space == "projection" and vectors is not None and store.weights_path("swav").is_file():
-        prototypes = load_file(str(store.weights_path("swav")))["prototypes.weight"].astype(np.float32)
+    if space == "projection" and vectors is not None:
+        prototypes = _prototypes(store)
     return keys.reset_index(drop=True), vectors, prototypes
+
+
+def _prototypes(store: RunStore) -> Vectors | None:
+    """Prototypes of the weights that the run was embedded with; None where these are not at hand."""
+    source = RunStore(Path(store.info().get("weights_run", store.root)))
+    if not source.exists or not source.weights_path("swav").is_file():
+        return None
+    return source.read_weight("swav", "prototypes.weight", "rice-ssl pretrain {run}").astype(np.float32)
 
 
 def _rows(

@@ -12,12 +12,12 @@ from typing import Any
 
 from pipelines.configuration import config_of_run, config_to_dict, with_changes
 from pipelines.simulate import simulate
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import NewerSchemaError, RunStore
 from rice_ssl.config import DataConfig, RunConfig
 from rice_ssl.data.folder import import_folder
 from rice_ssl.data.manifest import Manifest, read_manifest
 from rice_ssl.data.zindi import import_zindi
-from rice_ssl.errors import InputError
+from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.sensors import sensor_from_pattern
 
 _PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "pandas", "scikit-learn", "umap-learn", "streamlit")
@@ -69,11 +69,14 @@ def import_data(data: DataConfig, *, progress: bool = True) -> Manifest:
 
 
 def begin_run(store: RunStore, config: RunConfig, manifest: Manifest, **details: Any) -> PrepareSummary:
-    """Create the run directory and write its manifest and findings; weights and checkpoints there are left alone."""
-    noted = {"stages": store.info()["stages"], "hashes": store.info()["hashes"]} if store.exists else {}
+    """Create the run directory and write its manifest and findings; what else is there is left alone.
+
+    Raises:
+        NewerSchemaError: there is a run that a newer version made; an unreadable one is begun anew.
+    """
     store.create(
         {
-            **noted,
+            **_noted(store),
             "name": config.name,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": config_to_dict(config),
@@ -98,6 +101,16 @@ def begin_run(store: RunStore, config: RunConfig, manifest: Manifest, **details:
     )
 
 
+def _noted(store: RunStore) -> dict[str, Any]:
+    """What run.json notes so far; nothing where it cannot be read."""
+    try:
+        return dict(store.info()) if store.exists else {}
+    except NewerSchemaError:
+        raise
+    except ArtifactError:
+        return {}
+
+
 def begin_with_weights(folder: Path, manifest: Path, weights: RunStore) -> tuple[RunStore, RunConfig]:
     """Begin a run on other images, to be embedded with the weights of a trained run.
 
@@ -107,23 +120,36 @@ def begin_with_weights(folder: Path, manifest: Path, weights: RunStore) -> tuple
         weights: the trained run; its encoder, image size and classes hold for the new run too.
 
     Raises:
-        InputError: ``folder`` is a run already, made of other images.
+        InputError: ``folder`` is a trained run, or a run on other images.
         ArtifactError: the trained run or the manifest cannot be read.
     """
     trained = config_of_run(weights)
     images = read_manifest(manifest)
     store = RunStore(folder)
-    if store.exists and store.info()["data_root"] != images.root.as_posix():
-        raise InputError(
-            f"{folder} is already a run on the images of {store.info()['data_root']}: name another run directory."
-        )
+    if store.exists:
+        noted = store.info()
+        if "weights_from" not in noted:
+            raise InputError(f"{folder} is a run with weights of its own: name another run directory.")
+        if Path(noted["data_root"]).resolve() != images.root.resolve():
+            raise InputError(
+                f"{folder} is already a run on the images of {noted['data_root']}: name another run directory."
+            )
     config = with_changes(
         trained,
         name=folder.name,
         run=folder.as_posix(),
         data=dataclasses.replace(trained.data, root=images.root.as_posix(), simulate=None, test_labels=None),
     )
-    begin_run(store, config, _split_by_what_was_seen(images, weights), classes=weights.info()["classes"])
+    source = weights.info()
+    begin_run(
+        store,
+        config,
+        _split_by_what_was_seen(images, weights),
+        classes=source["classes"],
+        weights_from=source["name"],
+        weights_run=weights.root.as_posix(),
+        weights_simulated=bool(source["simulated"]),
+    )
     return store, config
 
 
@@ -132,8 +158,8 @@ def _split_by_what_was_seen(images: Manifest, weights: RunStore) -> Manifest:
 
     These keep the split that they had there (``train`` or ``val``), so that no figure flatters.
     """
-    trained = weights.read_table("manifest", ["sha256", "split"]).set_index("sha256")["split"]
-    seen = images.table["sha256"].map(trained[~trained.index.duplicated()]).where(lambda split: split != "test")
+    trained = weights.read_table("manifest", ["sha256", "split"]).query("split != 'test'").set_index("sha256")["split"]
+    seen = images.table["sha256"].map(trained[~trained.index.duplicated()])
     of_pair = seen.groupby(images.table["pair_id"]).first()
     split = images.table["pair_id"].map(of_pair).fillna("test")
     return dataclasses.replace(images, table=images.table.assign(split=split))

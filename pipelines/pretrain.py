@@ -47,7 +47,11 @@ class PretrainSummary:
         )
 
     def _hint(self) -> str:
-        """What to try where few prototypes are used (measured: see the module's docstring)."""
+        """What to try where few prototypes are used.
+
+        Measured on the demo's images (128 prototypes, batch 32, queue 256): a queue used from half of the training on
+        took the perplexity from 66 to 12, as its projections grow stale at a high learning rate; from 0.7 on, 74 to 25.
+        """
         if not self.finished or self.prototype_perplexity >= _FEW * self.prototypes:
             return ""
         return " (few: start the queue later, shorten or leave it out, or lower pretrain.lr or pretrain.epsilon)"

@@ -2,99 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pipelines.configuration import config_to_dict
-from pipelines.dynamics import run_dynamics
-from pipelines.embed import run_embed
-from pipelines.evaluate import run_evaluate
-from pipelines.finetune import run_finetune
-from pipelines.map import run_map
 from pipelines.prepare import begin_run, import_data
-from pipelines.pretrain import run_pretrain
-from pipelines.submit import run_submit
-from rice_ssl.artifacts import RunStore
-from rice_ssl.config import RunConfig
-
-
-class Summary(Protocol):
-    """What a stage tells at its end."""
-
-    def text(self) -> str:
-        """Readable summary."""
-        ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage: its sections of the configuration, and the stages whose results it reads."""
-
-    name: str
-    sections: tuple[str, ...]
-    needs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    act: Callable[[RunStore, RunConfig, bool], Summary]
-
-
-STAGES = (
-    Stage(
-        "pretrain",
-        ("seed", "encoder", "pretrain"),
-        ("import",),
-        ("weights/swav.safetensors", "metrics.parquet"),
-        lambda store, config, progress: run_pretrain(store, config, progress=progress),
-    ),
-    Stage(
-        "finetune",
-        ("seed", "encoder", "finetune"),
-        ("import", "pretrain"),
-        ("weights/classifier.safetensors", "metrics.parquet"),
-        lambda store, config, progress: run_finetune(store, config, progress=progress),
-    ),
-    Stage(
-        "embed",
-        ("embed",),
-        ("import", "pretrain", "finetune"),
-        ("embeddings.parquet", "thumbnails/images.parquet"),
-        lambda store, config, progress: run_embed(store, config, progress=progress),
-    ),
-    Stage(
-        "map",
-        ("seed", "map"),
-        ("embed",),
-        ("map.parquet",),
-        lambda store, config, progress: run_map(store, config, progress=progress),
-    ),
-    Stage(
-        "evaluate",
-        ("seed", "evaluate"),
-        ("embed",),
-        ("report.json",),
-        lambda store, config, progress: run_evaluate(store, config, progress=progress),
-    ),
-    Stage(
-        "dynamics",
-        ("seed", "dynamics"),
-        ("pretrain",),
-        ("dynamics.json",),
-        lambda store, config, progress: run_dynamics(store, config, progress=progress),
-    ),
-    Stage(
-        "submit",
-        (),
-        ("embed",),
-        ("submission.csv",),
-        lambda store, config, progress: run_submit(store, config),
-    ),
+from pipelines.stages import (
+    IMPORT,
+    IMPORTED,
+    STAGES,
+    Summary,
+    fingerprint,
+    fingerprints,
+    is_current,
+    left_out,
+    outputs_of,
+    run_stage,
 )
+from rice_ssl.artifacts import RunStore, sha256_file
+from rice_ssl.config import DataConfig, RunConfig
+from rice_ssl.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -122,86 +52,111 @@ class RunSummary:
 def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | None = None) -> RunSummary:
     """Do every stage of a run in order, skipping what is up to date.
 
-    A stage is up to date when the settings it reads, the stages before it and its images are as when it was done, and
-    its files are there. When they changed, its checkpoints are thrown away; otherwise a stage cut short resumes.
+    A stage is up to date when the settings and the rows of the manifest that it reads and the stages before it are as
+    when it was done, and its files are as it wrote them. A stage cut short resumes.
 
     Args:
         config: the run.
         progress: whether to show progress bars.
         max_minutes: stop pretraining after that long; None for no limit.
+
+    Raises:
+        ArtifactError: another process is at work on the run, or a newer version made it.
     """
     store = RunStore(Path(config.run))
-    settings = config_to_dict(config)
-    prints = {"import": _fingerprint(settings["data"], _listing(Path(config.data.root)))}
-    done: list[str] = []
-    up_to_date: list[str] = []
-    skipped: dict[str, str] = {}
-    seconds: dict[str, float] = {}
-
-    def is_current(name: str, outputs: tuple[str, ...]) -> bool:
-        noted = store.info()["stages"].get(name, {}).get("fingerprint") if store.exists else None
-        return noted == prints[name] and all((store.root / file).is_file() for file in outputs)
-
-    if is_current("import", ("manifest.parquet",)):
-        up_to_date.append("import")
-        store.update_info(config=settings, name=config.name)
-    else:
+    with store.locked():
+        done, up_to_date, seconds = [], [], {}
         started = time.perf_counter()
-        manifest = import_data(config.data, progress=progress)
-        prints["import"] = _fingerprint(settings["data"], _listing(Path(config.data.root)))
-        print(f"import: {begin_run(store, config, manifest).text()}", file=sys.stderr)  # noqa: T201
-        store.finish_stage("import", prints["import"])
-        done.append("import")
-        seconds["import"] = time.perf_counter() - started
-
-    labelled = bool((store.read_table("manifest").query("split == 'train'")["label"].notna()).any())
-    for stage in STAGES:
-        prints[stage.name] = _fingerprint(
-            {section: settings[section] for section in stage.sections}, [prints[need] for need in stage.needs]
-        )
-        if not labelled and stage.name in {"finetune", "evaluate", "submit"}:
-            skipped[stage.name] = "no training pair has a label"
-            continue
-        if is_current(stage.name, stage.outputs):
-            up_to_date.append(stage.name)
-            continue
-        _drop_stale_checkpoints(store, stage.name, prints[stage.name])
-        started = time.perf_counter()
-        if stage.name == "pretrain":
-            summary: Summary = run_pretrain(store, config, progress=progress, max_minutes=max_minutes)
+        if bring_in(store, config, progress=progress):
+            done.append(IMPORT)
+            seconds[IMPORT] = time.perf_counter() - started
         else:
-            summary = stage.act(store, config, progress)
-        seconds[stage.name] = time.perf_counter() - started
-        print(f"{stage.name}: {summary.text()}", file=sys.stderr)  # noqa: T201
-        if not getattr(summary, "finished", True):
-            return RunSummary(config.run, tuple(done), tuple(up_to_date), skipped, False, seconds)
-        store.finish_stage(stage.name, prints[stage.name], seconds=round(seconds[stage.name], 1))
-        done.append(stage.name)
+            up_to_date.append(IMPORT)
+        skipped, wanted = left_out(store), fingerprints(store, config)
+        for name in skipped:
+            store.remove(*STAGES[name].outputs if name != "finetune" else ("weights/classifier.safetensors",))
+        for stage in STAGES.values():
+            if stage.name in skipped:
+                continue
+            if is_current(store, stage.name, wanted[stage.name], outputs_of(stage, skipped)):
+                up_to_date.append(stage.name)
+                continue
+            started = time.perf_counter()
+            summary = run_stage(store, config, stage, wanted[stage.name], progress=progress, max_minutes=max_minutes)
+            seconds[stage.name] = time.perf_counter() - started
+            _tell(stage.name, summary)
+            if not getattr(summary, "finished", True):
+                return RunSummary(config.run, tuple(done), tuple(up_to_date), skipped, False, seconds)
+            done.append(stage.name)
     return RunSummary(config.run, tuple(done), tuple(up_to_date), skipped, True, seconds)
 
 
-def _fingerprint(*parts: Any) -> str:
-    """SHA-256 over the JSON of ``parts``."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def run_one(
+    store: RunStore, config: RunConfig, name: str, *, progress: bool, max_minutes: float | None = None
+) -> Summary:
+    """Do one stage of a run, which is begun from its images where it is not there yet.
+
+    Args:
+        store: the run.
+        config: its configuration.
+        name: of the stage.
+        progress: whether to show progress bars.
+        max_minutes: stop pretraining after that long; None for no limit.
+
+    Raises:
+        ArtifactError: what the stage reads is not there; or another process is at work on the run.
+    """
+    with store.locked():
+        settings = config_to_dict(config)
+        if store.exists and store.info().get("config", {}).get("data") == settings["data"]:
+            store.update_info(config=settings, name=config.name)
+        else:
+            bring_in(store, config, progress=progress)
+        wanted = fingerprints(store, config)[name]
+        return run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
 
 
-def _listing(root: Path) -> list[tuple[str, int]]:
-    """Name and size of every file of a data folder (content is hashed at import; this tells when to import again)."""
-    if not root.is_dir():
-        return []
-    return sorted(
-        (path.relative_to(root).as_posix(), path.stat().st_size)
-        for path in root.rglob("*")
-        if path.is_file() and "masks" not in path.parts
+def bring_in(store: RunStore, config: RunConfig, *, progress: bool) -> bool:
+    """Import the images, simulating them first where the configuration says so; False where that is up to date."""
+    wanted = _import_fingerprint(config, store)
+    if is_current(store, IMPORT, wanted, IMPORTED):
+        store.update_info(config=config_to_dict(config), name=config.name)
+        return False
+    manifest = import_data(config.data, progress=progress)
+    _tell(IMPORT, begin_run(store, config, manifest))
+    store.finish_stage(IMPORT, _import_fingerprint(config, store))
+    return True
+
+
+def _tell(name: str, summary: Summary) -> None:
+    print(f"{name}: {summary.text()}", file=sys.stderr)  # noqa: T201
+
+
+def _import_fingerprint(config: RunConfig, store: RunStore) -> str:
+    """Of the settings of the data and of its files: tables by content, images by name, size and time of change."""
+    settings = config_to_dict(config)["data"]
+    root, own = Path(config.data.root), store.root.resolve()
+    listing: list[Any] = []
+    if root.is_dir():
+        linked = [entry for entry in root.iterdir() if entry.is_symlink() and entry.is_dir()]  # rglob goes past these
+        for path in sorted(path for folder in (root, *linked) for path in folder.rglob("*")):
+            inside = path.relative_to(root)
+            if not path.is_file() or "masks" in inside.parts or path.resolve().is_relative_to(own):
+                continue
+            state = path.stat()
+            what: Any = sha256_file(path) if path.suffix.lower() == ".csv" else [state.st_size, state.st_mtime_ns]
+            listing.append([inside.as_posix(), what])
+    return fingerprint(
+        {k: v for k, v in settings.items() if k != "image_size"}, listing, _tables_elsewhere(config.data)
     )
 
 
-def _drop_stale_checkpoints(store: RunStore, stage: str, fingerprint: str) -> None:
-    """Throw away a stage's checkpoints when they belong to other settings or other images."""
-    folder = store.root / "checkpoints" / stage
-    note = folder / "fingerprint"
-    if folder.is_dir() and (not note.is_file() or note.read_text() != fingerprint):
-        shutil.rmtree(folder)
-    if stage in {"pretrain", "finetune"}:
-        folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(fingerprint)
+def _tables_elsewhere(data: DataConfig) -> list[str]:
+    """Hashes of the tables that need not lie below the root."""
+    found = []
+    for name in (data.labels, data.test_labels):
+        try:
+            found.append("" if name is None or not Path(name).is_file() else sha256_file(Path(name)))
+        except OSError as error:
+            raise InputError(f"{name} cannot be read ({error.strerror}): check the file.") from None
+    return found

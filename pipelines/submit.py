@@ -57,7 +57,10 @@ def run_submit(
     manifest, predictions = store.read_table("manifest"), store.read_table("predictions")
     test = manifest[manifest["split"] == "test"]
     if test.empty:
-        raise InputError(f"{store.root} has no test pair to submit: import images with a Test.csv.")
+        raise InputError(
+            f"{store.root} has no test pair to submit: import images with a Test.csv, or labels with a column "
+            "'split' that says test."
+        )
     names = test.groupby("pair_id", sort=True)["path"].first().map(lambda path: PurePosixPath(path).name)
     judged = predictions[predictions["sensor"] == BOTH].set_index("pair_id")["probabilities"]
     train = (
@@ -87,4 +90,6 @@ def run_submit(
     path = out or store.root / "submission.csv"
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.9f")
+    if out is None:
+        store.note_hash("submission.csv")
     return SubmitSummary(path.as_posix(), len(table), known.count(False), None if sample is None else sample.as_posix())

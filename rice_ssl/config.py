@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "devices")
+"""Settings of a training that change none of its numbers: a training may be resumed with others."""
 
 Views = Literal["paired-augmented", "paired", "rgb-only", "rgnir-only", "mixed"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -185,7 +187,7 @@ class MapConfig:
 class EvaluateConfig:
     """Figures and their bootstrap intervals (over pairs)."""
 
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
 
 
@@ -194,7 +196,7 @@ class DynamicsConfig:
     """Search for loss drops in the run's own log."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    bootstrap: Annotated[int, Field(ge=100)] = 500
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard.charts.event_labels import Label, place_labels
+from dashboard.charts.figures import INK
 from rice_ssl.dynamics.events import Event
 from rice_ssl.dynamics.logs import TrainingLog
 
@@ -42,8 +45,6 @@ AXES = {
 """Metric of our own runs -> axis title with its unit."""
 SPLIT_TITLES = {"train": "Training", "val": "Validation"}
 MOST_POINTS = 4000
-LABEL_PIXELS = 6.6
-PLOT_PIXELS = 950
 
 
 def training_figure(
@@ -61,7 +62,7 @@ def training_figure(
         log: raw values.
         metric: a name in the log.
         drops: split, step, step_low, step_high, size of each.
-        events: in the log's unit; drawn as labelled lines across all panels.
+        events: in the log's unit; drawn as lines across all panels, as many of them labelled as there is room for.
         view: first and last step to show; all when None.
         units_known: whether the log is one of our own runs, whose units are known.
     """
@@ -95,7 +96,7 @@ def training_figure(
         figure.update_yaxes(title_text=title, row=row, col=1, zeroline=False, automargin=True)
     _add_drops(figure, log, metric, drops)
     span = view or _span(log)
-    levels = _add_events(figure, [event for event in events if span[0] <= event.step <= span[1]], span, log.unit)
+    levels = _add_events(figure, *event_labels(log, drops, events, view), log.unit)
     if view is not None:
         figure.update_yaxes(range=_seen(log, metric, view), row=1, col=1)
     figure.update_xaxes(range=list(_padded(span)), zeroline=False)
@@ -125,30 +126,35 @@ def envelope(steps: Floats, values: Floats, most: int = MOST_POINTS) -> tuple[Fl
     return steps[order], values[order]
 
 
-def label_levels(places: Sequence[float], widths: Sequence[float], room: float) -> list[int]:
-    """Rows on which labels centred at ``places`` do not touch each other; row 0 is the lowest.
+def metric_title(metric: str) -> str:
+    """How a metric is written, without its unit."""
+    return AXES[metric].rpartition(" (")[0] or AXES[metric] if metric in AXES else metric.replace("_", " ").capitalize()
+
+
+def event_labels(
+    log: TrainingLog,
+    drops: Sequence[Mapping[str, Any]],
+    events: Sequence[Event],
+    view: tuple[float, float] | None = None,
+) -> tuple[list[Label], list[Event]]:
+    """Labels of the events on screen, those that drops coincide with first, and the events that get none.
 
     Args:
-        places: label centres, increasing, as fractions of the axis.
-        widths: label widths, as fractions of the axis.
-        room: gap to keep between neighbours, as a fraction of the axis.
+        log: of the figure.
+        drops: as :func:`training_figure` takes them.
+        events: likewise.
+        view: likewise.
     """
-    ends: list[float] = []
-    rows = []
-    for place, width in zip(places, widths, strict=True):
-        start = min(max(place - width / 2, 0), 1 - width)
-        row = next((k for k, end in enumerate(ends) if start >= end + room), len(ends))
-        if row == len(ends):
-            ends.append(0.0)
-        ends[row] = start + width
-        rows.append(row)
-    return rows
+    span = view or _span(log)
+    seen = [event for event in events if span[0] <= event.step <= span[1]]
+    named = {(str(e["kind"]), float(e["step"])) for drop in drops for e in drop.get("events", ())}
+    return place_labels(seen, _padded(span), [event for event in seen if (event.kind, event.step) in named])
 
 
 def _axis_title(metric: str, units_known: bool) -> str:
     if units_known and metric in AXES:
         return AXES[metric]
-    return f"{metric.replace('_', ' ').capitalize()} (as logged)"
+    return f"{metric_title(metric)} (as logged)"
 
 
 def _add_line(
@@ -205,32 +211,31 @@ def _add_drops(figure: go.Figure, log: TrainingLog, metric: str, drops: Sequence
         named.add(title)
 
 
-def _add_events(figure: go.Figure, events: Sequence[Event], span: tuple[float, float], unit: str) -> int:
-    """Dashed lines over all panels, labelled above on as many rows as they need; returns the number of rows."""
-    if not events:
-        return 0
-    ordered = sorted(events, key=lambda event: event.step)
-    first, last = _padded(span)
-    labels = [f"{event.title} · {unit} {event.step:,g}" for event in ordered]
-    places = [(event.step - first) / (last - first) for event in ordered]
-    widths = [len(label) * LABEL_PIXELS / PLOT_PIXELS for label in labels]
-    rows = label_levels(places, widths, room=0.012)
-    for event, label, place, width, row in zip(ordered, labels, places, widths, rows, strict=True):
+def _add_events(figure: go.Figure, labels: Sequence[Label], others: Sequence[Event], unit: str) -> int:
+    """Dashed lines over all panels, with labels above or marks to hover over; returns the number of rows of labels."""
+    for event in (*(label.event for label in labels), *others):
         figure.add_vline(x=event.step, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"}, layer="below")
-        near_left, near_right = place < width / 2, place > 1 - width / 2
+    shared = {"y": 1, "yref": "paper", "showarrow": False}
+    for label in labels:
         figure.add_annotation(
-            x=event.step,
-            y=1,
-            yref="paper",
-            yshift=4 + 19 * row,
+            x=label.event.step,
+            yshift=4 + 19 * label.row,
             yanchor="bottom",
-            xanchor="left" if near_left else "right" if near_right else "center",
-            text=label,
-            hovertext=event.detail,
-            showarrow=False,
-            font={"size": 12},
+            xanchor=label.anchor,
+            text=html.escape(label.text, quote=False),
+            hovertext=_hover(label.event, unit),
+            font={"size": 12, "color": INK},
+            **shared,
         )
-    return max(rows) + 1
+    for event in others:
+        figure.add_annotation(
+            x=event.step, yanchor="top", text="▼", hovertext=_hover(event, unit), font={"size": 9}, **shared
+        )
+    return max((label.row for label in labels), default=-1) + 1
+
+
+def _hover(event: Event, unit: str) -> str:
+    return html.escape(f"{event.title} ({unit} {event.step:,g}) {event.detail}".strip(), quote=False)
 
 
 def _seen(log: TrainingLog, metric: str, view: tuple[float, float]) -> list[float] | None:

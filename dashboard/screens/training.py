@@ -12,21 +12,21 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import access
-from dashboard.charts.training import training_figure
+from dashboard.charts.training import event_labels, metric_title, training_figure
+from dashboard.components import uploaded_log
 from dashboard.components.notice import explain
-from rice_ssl.dynamics.analysis import analyse
-from rice_ssl.dynamics.csv_log import parse_csv_log
+from dashboard.components.short_link import choose
 from rice_ssl.dynamics.events import Event, events_of_run
 from rice_ssl.dynamics.logs import TrainingLog, log_of_run
-from rice_ssl.dynamics.recipe import recipe_from_mapping
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.dynamics.verdict import SENTENCES
 from rice_ssl.errors import ArtifactError, RiceSSLError
 
-UPLOAD_MB = 20
 SOURCES = {"pretrain": "Pretraining", "finetune": "Fine-tuning", "upload": "Upload a log"}
+VIEWS = {"log": "Whole log", "drop": "Around the drop"}
 BADGES = {
     "no drop": ("gray", ":material/trending_flat:"),
+    "too short": ("gray", ":material/short_text:"),
     "undecided": ("orange", ":material/help:"),
     "schedule artefact": ("blue", ":material/toggle_on:"),
     "learning-rate effect": ("blue", ":material/speed:"),
@@ -50,13 +50,10 @@ def page() -> None:
     """Draw the screen."""
     st.title("Training")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        source = st.segmented_control(
-            "Log", list(SOURCES), format_func=SOURCES.__getitem__, default="pretrain", required=True, key="log",
-            bind="query-params",
-        )  # fmt: skip
+        source = choose(st.segmented_control, "Log", "log", SOURCES, required=True)
         chooser = st.container(width=320)
     try:
-        shown = _upload(chooser) if source == "upload" else _of_run(str(source or "pretrain"), chooser)
+        shown = _upload(chooser) if source == "upload" else _of_run(source, chooser)
     except RiceSSLError as error:
         explain(error)
         return
@@ -67,6 +64,14 @@ def page() -> None:
 def _of_run(stage: str, chooser: Any) -> Shown:
     """Log of one stage of the open run."""
     run = access.current_run()
+    other = access.weights_from(run)
+    if other and not access.has(run, "metrics"):
+        where = access.info(run).get("weights_run")
+        told = f": `streamlit run dashboard/app.py -- --run {where}`" if isinstance(where, str) else ""
+        raise ArtifactError(
+            f"These images were not trained on: the weights are those of the run {other}, and so is the training log. "
+            f"Open that run to see it{told}."
+        )
     metrics = access.table(run, "metrics")
     log = log_of_run(metrics, stage)
     metric = _choose_metric(log, chooser)
@@ -100,112 +105,37 @@ def _checked(document: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         for drop in document["drops"]:
             numbers = [float(drop[key]) for key in ("step", "step_low", "step_high", "size")]
+            numbers += [float(event["step"]) for event in drop.get("events", ())]
             if not all(math.isfinite(number) for number in numbers) or drop["split"] not in ("train", "val"):
                 raise ValueError
         texts = [document["verdict"], *document["evidence"], *document["missing"]]
+        texts += [event["kind"] for drop in document["drops"] for event in drop.get("events", ())]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise ArtifactError(
-            "dynamics.json lacks what this screen shows. Make it anew with `rice-ssl dynamics`."
+            "dynamics.json lacks what this screen shows. "
+            f"Make it anew with `rice-ssl dynamics {access.current_run().path}`."
         ) from None
     return document
 
 
 def _upload(chooser: Any) -> Shown | None:
-    """Log that the user gives; kept in memory for this session alone."""
-    given = st.file_uploader(
-        f"CSV with a step or epoch column, at most {UPLOAD_MB} MB; nothing is stored",
-        type=["csv", "tsv", "txt"],
-        max_upload_size=UPLOAD_MB,
-        key="training_upload",
-    )
-    with st.expander("Recipe: what was switched when", icon=":material/tune:"):
-        st.caption("With these a drop can be matched with the schedule. Leave empty what you do not know.")
-        settings = _recipe_form()
-    with st.expander("Columns, when they are not recognised by their names", icon=":material/view_column:"):
-        left, middle, right = st.columns(3)
-        step_column = left.text_input("Step or epoch column", key="training_step_column").strip()
-        train = middle.text_input("Training loss column", key="training_train_column").strip()
-        val = right.text_input("Validation loss column", key="training_val_column").strip()
+    """Log that the user gives."""
+    given = uploaded_log.given_log()
+    settings = uploaded_log.given_recipe()
     if given is None:
-        st.caption(
-            "Reads what fastai's, Keras' and Lightning's CSV loggers write (`epoch,train_loss,valid_loss`, "
-            "`epoch,loss,val_loss`, `metrics.csv`), and long tables (`split,step,loss`)."
-        )
         return None
-    columns = {name: split for name, split in ((train, "train"), (val, "val")) if name}
-    log = _parse(given.getvalue(), given.name, step_column or None, columns)
-    metric = _choose_metric(log, chooser)
-    events: tuple[Event, ...] = ()
-    floors = None
-    if settings:
-        recipe, _ = recipe_from_mapping(settings)
-        events, floors = recipe.schedule(log.unit), recipe.entropy_floors()
+    log, recipe = uploaded_log.parsed(given), uploaded_log.recipe_of(settings)
+    metric, remarks = _choose_metric(log, chooser), recipe.unplaced(log.unit)
     if not _is_loss(metric):
-        return Shown(log, metric, None, events, own=False)
-    found = _analyse_upload(given.getvalue(), given.name, step_column or None, columns, metric, settings, floors)
-    return Shown(log, metric, found, tuple(_events_of(found)), own=False)
-
-
-def _recipe_form() -> dict[str, Any]:
-    """Recipe settings that were filled in."""
-    settings: dict[str, Any] = {}
-    fields = (
-        (
-            "queue_start_pct",
-            "Queue start (fraction)",
-            0.0,
-            1.0,
-            "Fraction of the scheduled epochs after which the queue is used.",
-        ),
-        ("epochs", "Scheduled epochs", 1, 10**7, "As scheduled, not as reached before an early stop."),
-        ("steps_per_epoch", "Steps per epoch", 1, 10**9, "Batches an epoch."),
-        ("prototypes", "Prototypes", 1, 10**7, "Number of SwAV prototypes."),
-        ("batch_size", "Batch size", 1, 10**7, "Samples whose codes are computed together."),
-        ("queue_length", "Queue length", 1, 10**9, "Samples that the queue adds."),
-    )
-    with st.grid(3):
-        for name, title, low, high, text in fields:
-            value = st.number_input(
-                title, min_value=low, max_value=high, value=None, step=0.05 if isinstance(low, float) else 1, help=text,
-                key=f"training_{name}", placeholder="unknown",
-            )  # fmt: skip
-            if value is not None:
-                settings[name] = value
-    return settings
-
-
-@st.cache_data(scope="session", max_entries=2, ttl=900, show_spinner="Reading the log …")
-def _parse(content: bytes, name: str, step_column: str | None, columns: dict[str, str]) -> TrainingLog:
-    return parse_csv_log(
-        content, source=name, step_column=step_column, loss_columns=columns, max_bytes=UPLOAD_MB * 2**20
-    )
-
-
-@st.cache_data(scope="session", max_entries=4, ttl=900, show_spinner="Searching the curves for drops …")
-def _analyse_upload(
-    content: bytes,
-    name: str,
-    step_column: str | None,
-    columns: dict[str, str],
-    metric: str,
-    settings: dict[str, Any],
-    floors: tuple[float, float] | None,
-) -> dict[str, Any]:
-    log = _parse(content, name, step_column, columns)
-    events = recipe_from_mapping(settings)[0].schedule(log.unit) if settings else ()
-    return analyse(log, metric=metric, events=events, floors=floors).document()
+        return Shown(log, metric, None, recipe.schedule(log.unit), own=False, remarks=remarks)
+    found = uploaded_log.analysed(given, metric, settings)
+    return Shown(log, metric, found, tuple(_events_of(found)), own=False, remarks=remarks)
 
 
 def _choose_metric(log: TrainingLog, chooser: Any) -> str:
-    names = log.metrics()
-    if st.session_state.get("metric") not in names:
-        st.session_state.pop("metric", None)
-    chosen = chooser.selectbox(
-        "Metric", names, format_func=lambda name: name.replace("_", " "), key="metric", bind="query-params"
-    )
-    return chosen if chosen in names else names[0]
+    return choose(chooser.selectbox, "Metric", "metric", {name: metric_title(name) for name in log.metrics()})
 
 
 def _is_loss(metric: str) -> bool:
@@ -221,18 +151,10 @@ def _draw(shown: Shown) -> None:
     """Verdict, figure, evidence and notes on the log."""
     drops = list(shown.found["drops"]) if shown.found else []
     if shown.found:
-        _verdict(shown.found)
+        _verdict(shown.found, shown.log.unit)
     view = None
-    if drops:
-        around = st.segmented_control(
-            "View",
-            ["Whole log", "Around the drop"],
-            default="Whole log",
-            required=True,
-            key="view",
-            bind="query-params",
-        )
-        view = _around(drops, shown.log) if around == "Around the drop" else None
+    if drops and choose(st.segmented_control, "View", "view", VIEWS, required=True) == "drop":
+        view = _around(drops, shown.log)
     events = shown.events or tuple(_events_of(shown.found or {}))
     figure = training_figure(shown.log, shown.metric, drops=drops, events=events, view=view, units_known=shown.own)
     st.plotly_chart(
@@ -241,6 +163,10 @@ def _draw(shown: Shown) -> None:
         config={"toImageButtonOptions": {"format": "svg", "filename": "training"}, "displaylogo": False},
         alt=_alt(shown, drops),
     )
+    unlabelled = event_labels(shown.log, drops, events, view)[1]
+    if unlabelled:
+        named = ", ".join(f"{event.title} ({shown.log.unit} {event.step:,g})" for event in unlabelled[:12])
+        st.caption(f"Events marked ▼: {named}{', …' if len(unlabelled) > 12 else ''}")
     if not shown.found:
         st.caption("Drops are searched in losses alone.")
     notes = [*shown.log.notes]
@@ -251,14 +177,28 @@ def _draw(shown: Shown) -> None:
         st.caption(note)
 
 
-def _verdict(found: Mapping[str, Any]) -> None:
+def _verdict(found: Mapping[str, Any], unit: str) -> None:
+    """The answer: verdict, what the largest drop coincides with, and the drop; or what would decide it."""
     word = str(found["verdict"])
     colour, icon = BADGES.get(word, ("gray", ":material/info:"))
     with st.container(border=True):
         st.badge(word, icon=icon, color=colour)
         st.markdown(f"**{SENTENCES.get(word, word)}**")
-        if found["evidence"] and found["drops"]:
-            st.markdown(str(found["evidence"][0]))
+        if found["drops"]:
+            main = _main(found["drops"])
+            named = [f"{Event(e['kind'], 0).title} ({unit} {float(e['step']):,g})" for e in main.get("events", ())]
+            at = f"The {main['split']} loss fell by {float(main['size']):.3g} at {unit} {float(main['step']):,g}"
+            if named:
+                st.markdown(f"{at}, together with: **{', '.join(named)}**.")
+            else:
+                st.markdown(f"{at}; no known event lies within its interval.")
+        if word in ("undecided", "too short") and found["missing"]:
+            st.markdown(f"To decide it: {found['missing'][0]}")
+
+
+def _main(drops: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The largest drop, in noise: the one that the verdict is about."""
+    return max(drops, key=lambda drop: float(drop.get("size_in_noise", drop["size"])))
 
 
 def _evidence(found: Mapping[str, Any]) -> None:
@@ -306,14 +246,14 @@ def _evidence(found: Mapping[str, Any]) -> None:
 
 def _around(drops: list[Mapping[str, Any]], log: TrainingLog) -> tuple[float, float]:
     """Steps to show around the largest drop: ten times its interval, at least a twentieth of the log."""
-    main = max(drops, key=lambda drop: float(drop["size"]))
+    main = _main(drops)
     first, last = float(log.table["step"].min()), float(log.table["step"].max())
     reach = max(5 * (float(main["step_high"]) - float(main["step_low"])), 0.05 * (last - first))
     return max(first, float(main["step"]) - reach), min(last, float(main["step"]) + reach)
 
 
 def _alt(shown: Shown, drops: list[Mapping[str, Any]]) -> str:
-    name = shown.metric.replace("_", " ").capitalize()
+    name = metric_title(shown.metric)
     if not drops:
         return f"{name} by {shown.log.unit}"
-    return f"{name} by {shown.log.unit}, with a drop at {shown.log.unit} {float(drops[0]['step']):,g}"
+    return f"{name} by {shown.log.unit}, with a drop at {shown.log.unit} {float(_main(drops)['step']):,g}"

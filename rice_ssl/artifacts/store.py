@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,29 +13,15 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError, safe_open
 
+from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
+from rice_ssl.artifacts.info import NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import DOCUMENTS, SCHEMA_VERSION, TABLES, Table
 from rice_ssl.errors import ArtifactError
 
 RUN_FILE, EVENTS_FILE, CAMS_FILE = "run.json", "events.jsonl", "cams/cams.npy"
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write to; rename it on success, remove it on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+_LOCK_FILE = "cache/lock"
 
 
 class RunStore:
@@ -61,7 +44,23 @@ class RunStore:
         """Start a run directory with what ``run.json`` shall hold besides version, stages and hashes."""
         self._write_json(RUN_FILE, {"schema_version": SCHEMA_VERSION, "stages": {}, "hashes": {}, **info})
 
-    def info(self) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to this run meanwhile.
+
+        Raises:
+            ArtifactError: another process is writing to it.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(self.root / _LOCK_FILE))
+            except BlockingIOError:
+                raise ArtifactError(
+                    f"Another process is at work on {self.root}: wait for it, or name another run directory."
+                ) from None
+            yield
+
+    def info(self) -> RunInfo:
         """Contents of ``run.json``.
 
         Raises:
@@ -72,12 +71,16 @@ class RunStore:
             raise ArtifactError(f"There is no run directory at {self.root}. Make one with `rice-ssl run CONFIG`.")
         if not path.is_file():
             raise ArtifactError(f"{self.root} holds no run.json. Make a run with `rice-ssl run CONFIG`.")
-        info = self._read_json(path, "rice-ssl run CONFIG")
+        info = RunInfo(self._read_json(path, "rice-ssl run CONFIG"))
         found = info.get("schema_version")
+        told = f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}."
+        if isinstance(found, int) and found > SCHEMA_VERSION:
+            raise NewerSchemaError(f"{told} Update rice_ssl.")
         if found != SCHEMA_VERSION:
-            newer = isinstance(found, int) and found > SCHEMA_VERSION
-            remedy = "Update rice_ssl" if newer else "Make the run anew with `rice-ssl run CONFIG`"
-            raise ArtifactError(f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. {remedy}.")
+            raise ArtifactError(f"{told} Make the run anew with `rice-ssl run CONFIG`.")
+        for field in ("stages", "hashes"):
+            if not isinstance(info.setdefault(field, {}), dict):
+                raise ArtifactError(f"{path} holds no table {field!r}. Make the run anew with `rice-ssl run CONFIG`.")
         return info
 
     def update_info(self, **changes: Any) -> None:
@@ -222,19 +225,13 @@ class RunStore:
             raise ArtifactError(f"{path} of shape {cams.shape} does not fit its index of {len(index)} rows. {remedy}")
         return index, cams
 
-    def append_event(self, event: dict[str, Any]) -> None:
-        """Append a schedule event: stage, kind, step, epoch, detail."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / EVENTS_FILE).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event, allow_nan=False) + "\n")
-
     def write_events(self, events: Sequence[dict[str, Any]]) -> None:
         """Replace the list of events atomically."""
         with atomic_path(self.root / EVENTS_FILE) as temporary:
             temporary.write_text("".join(json.dumps(e, allow_nan=False) + "\n" for e in events), encoding="utf-8")
 
     def events(self) -> list[dict[str, Any]]:
-        """Schedule events in the order in which they happened; lines cut short by a kill are left out."""
+        """Schedule events in the order in which they happened; lines that are none, or cut short, are left out."""
         path = self.root / EVENTS_FILE
         if not path.is_file():
             return []
@@ -242,7 +239,7 @@ class RunStore:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError):
                 event = json.loads(line)
-                if isinstance(event, dict):
+                if isinstance(event, dict) and isinstance(event.get("step"), int):
                     found.append(event)
         return found
 
@@ -256,12 +253,14 @@ class RunStore:
         """Read ``report.json`` or ``dynamics.json``.
 
         Raises:
-            ArtifactError: it is missing or is not JSON.
+            ArtifactError: it is missing, is not JSON, or was changed after it was written.
         """
         path, command = self.root / f"{name}.json", self._command(DOCUMENTS[name])
         if not path.is_file():
             raise ArtifactError(f"This run has no {path.name}. Make it with `{command}`.")
-        return self._read_json(path, command)
+        content = self._read_json(path, command)
+        self.check_hash(path.name, DOCUMENTS[name])
+        return content
 
     def _command(self, made_by: str) -> str:
         """A command of the schema with this run directory put in."""
@@ -270,6 +269,43 @@ class RunStore:
     def weights_path(self, name: str) -> Path:
         """Where the weights called ``name`` (``swav``, ``classifier``) lie, whether or not they are there."""
         return self.root / "weights" / f"{name}.safetensors"
+
+    def checked_weights(self, name: str, made_by: str) -> Path:
+        """The same, checked against the noted hash.
+
+        Raises:
+            ArtifactError: they are missing, or not what the pipeline wrote.
+        """
+        path = self.weights_path(name)
+        if not path.is_file():
+            raise ArtifactError(f"There are no weights at {path}. Make them with `{self._command(made_by)}`.")
+        self.check_hash(path.relative_to(self.root).as_posix(), made_by)
+        return path
+
+    def read_weight(self, name: str, key: str, made_by: str) -> npt.NDArray[np.floating]:
+        """One tensor of the weights called ``name``.
+
+        Raises:
+            ArtifactError: they are missing, damaged, not what the pipeline wrote, or without that tensor.
+        """
+        path = self.checked_weights(name, made_by)
+        try:
+            with safe_open(str(path), framework="numpy") as opened:
+                found: npt.NDArray[np.floating] = opened.get_tensor(key)
+        except (SafetensorError, OSError) as error:
+            raise ArtifactError(
+                f"{path} gives no {key!r} ({error}). Make it anew with `{self._command(made_by)}`."
+            ) from None
+        return found
+
+    def remove(self, *files: str) -> None:
+        """Remove files that no longer hold, and their noted hashes; a file that is not there is passed over."""
+        for file in files:
+            (self.root / file).unlink(missing_ok=True)
+        hashes = self.info()["hashes"] if self.exists else {}
+        kept = {file: entry for file, entry in hashes.items() if file not in files}
+        if kept != hashes:
+            self.update_info(hashes=kept)
 
     # -- JSON -----------------------------------------------------------------------------------------------------
 

@@ -67,12 +67,14 @@ def assemble(
     *,
     source: str,
     sites: Mapping[str, str] | None = None,
+    folders: Sequence[str] = (),
     progress: bool = True,
 ) -> Manifest:
     """Make the manifest.
 
-    Labelled pairs that are not held out get a fold and are ``val`` or ``train``; held-out pairs are ``test``; the
-    others are ``train`` with fold -1 and no label, which pretraining alone uses.
+    Labelled pairs that are not held out get a fold and are ``val`` or ``train``; held-out pairs are ``test``. The
+    others have fold -1 and no label: pretraining alone uses them. They are ``train``, but for those of a group whose
+    labelled pairs validate: these are ``val``, so that pretraining does not see what it is validated on.
 
     Args:
         root: folder of the images.
@@ -83,13 +85,14 @@ def assemble(
         split: folds, and which one validates.
         source: ``zindi`` or ``folder``.
         sites: site of a pair; pairs of one site stay together.
+        folders: image folders below ``root`` that the user chose, and that may be links.
         progress: whether to show a progress bar.
 
     Raises:
         InputError: no image can be read.
     """
     told = list(findings)
-    inspections = inspect_images(root, [entry.path for entry in entries], progress=progress)
+    inspections = inspect_images(root, [entry.path for entry in entries], folders=folders, progress=progress)
     good = []
     for entry, inspection in zip(entries, inspections, strict=True):
         if inspection.fault is None:
@@ -144,7 +147,9 @@ def _split_pairs(pairs: pd.DataFrame, classes: Sequence[str], split: SplitOption
         findings.append(Finding("fewer_folds", "", "", detail))
     if folds >= 2:
         pairs["fold"] = assign_folds(labels, pairs["group"], folds=folds, seed=split.seed)
-        validates = (pairs["fold"] == min(split.validation_fold, folds - 1)).to_numpy()
+        chosen = pairs["fold"] == min(split.validation_fold, folds - 1)
+        # A group's labelled pairs share one fold; its unlabelled pairs (fold -1) look like them and go with them.
+        validates = pairs["group"].isin(pairs.loc[chosen, "group"]).to_numpy()
     else:
         pairs["fold"] = labels.notna().astype("int64") - 1
         validates = np.zeros(len(pairs), dtype=bool)

@@ -35,7 +35,7 @@ def import_folder(
         sensors: the cameras; a file belongs to the sensor whose pattern has the most fixed letters of those it fits, so
             ``a_rgn.png`` is the image of ``a`` under ``{id}_rgn.png``, not of ``a_rgn`` under ``{id}.png``.
         labels: CSV ``pair_id,label`` and optionally ``group`` (or ``site``) and ``split`` (``test`` holds a pair out).
-            Pairs without a label are in the split ``train``, fold -1: pretraining alone uses them.
+            Pairs without a label have fold -1: pretraining alone uses them.
         folds: by pair and group, stratified by label.
         validation_fold: the fold that becomes the split ``val``.
         seed: of the folds.
@@ -65,7 +65,16 @@ def import_folder(
     ]
     classes = tuple(sorted(set(told.label_of.values())))
     return assemble(
-        root, entries, sensors, classes, findings, split, source="folder", sites=told.sites, progress=progress
+        root,
+        entries,
+        sensors,
+        classes,
+        findings,
+        split,
+        source="folder",
+        sites=told.sites,
+        folders=[PurePosixPath(sensor.pattern.split("{id}")[0] + "x").parent.as_posix() for sensor in sensors],
+        progress=progress,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rice_ssl.errors import InputError
 
 MAX_PIXELS = 100_000_000
+MAX_BYTES = 512 * 1024 * 1024
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _REDUCING_GAP = 2.0  # a fast coarse reduction stops at twice the size asked for; the rest is antialiased
 
@@ -22,11 +24,32 @@ def open_image(path: Path, *, size: tuple[int, int] | None = None) -> Image.Imag
     Raises:
         InputError: the file cannot be read or decoded.
     """
+    return decode_image(read_image_file(path, path.name), path.name, size=size)
+
+
+def read_image_file(path: Path, name: str) -> bytes:
+    """Bytes of an image file; its size is looked at before it is read.
+
+    Args:
+        path: of the file.
+        name: what to call it in messages.
+
+    Raises:
+        InputError: no such file, no regular file, of more than 512 MiB, or unreadable.
+    """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read ({error.strerror}): check that it is there.") from None
-    return decode_image(content, path.name, size=size)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError(f"{name} cannot be read (it is no regular file): put an image file there.")
+        if state.st_size > MAX_BYTES:
+            raise InputError(
+                f"{name} has {state.st_size:,} bytes, more than {MAX_BYTES:,}, so it was not read: "
+                "make it smaller or leave it out."
+            )
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{name} cannot be read ({reason}): check that it is there.") from None
 
 
 def decode_image(content: bytes, name: str, *, size: tuple[int, int] | None = None) -> Image.Image:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rice_ssl.data.duplicates import THUMBNAIL, fingerprint
-from rice_ssl.data.image_file import decode_image
+from rice_ssl.data.image_file import decode_image, read_image_file
 from rice_ssl.data.threads import map_images
 from rice_ssl.errors import InputError
 
@@ -37,20 +37,30 @@ class Inspection:
     fault: tuple[str, str] | None = None
 
 
-def inspect_images(root: Path, paths: Sequence[str], *, progress: bool) -> list[Inspection]:
-    """Inspect files, given relative to the folder ``root``; a file with a fault is told, never raised."""
-    base = root.resolve()
-    return map_images(lambda name: _inspect(root, base, name), paths, description="import", progress=progress)
+def inspect_images(
+    root: Path, paths: Sequence[str], *, folders: Sequence[str] = (), progress: bool
+) -> list[Inspection]:
+    """Inspect files; a file with a fault is told, never raised.
+
+    Args:
+        root: folder of the images.
+        paths: of the files, relative to ``root``. A file that a link takes out of ``root`` is not read.
+        folders: folders below ``root`` that the user chose; where one is itself a link, its target counts as inside.
+        progress: whether to show a progress bar.
+    """
+    bases = tuple(dict.fromkeys([root.resolve(), *((root / folder).resolve() for folder in folders)]))
+    return map_images(lambda name: _inspect(root, bases, name), paths, description="import", progress=progress)
 
 
-def _inspect(root: Path, base: Path, name: str) -> Inspection:
+def _inspect(root: Path, bases: Sequence[Path], name: str) -> Inspection:
     path = root / name
     try:
         if not path.is_file():
             return _faulty("missing_file", f"{name} is listed, but there is no such file.")
-        if not path.resolve().is_relative_to(base):
+        resolved = path.resolve()
+        if not any(resolved.is_relative_to(base) for base in bases):
             return _faulty("unsafe_path", f"{name} leads out of the folder through a link; it was not read.")
-        content = path.read_bytes()
+        content = read_image_file(path, name)
         image = decode_image(content, name)
     except (OSError, RuntimeError) as error:
         return _faulty("unreadable", f"{name} cannot be read ({error}).")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rice_ssl.artifacts import atomic_path
-from rice_ssl.data.image_file import decode_image
+from rice_ssl.data.image_file import decode_image, read_image_file
 from rice_ssl.data.threads import map_images
 from rice_ssl.errors import InputError
 
@@ -46,8 +46,8 @@ def build_cache(
 ) -> ImageCache:
     """Decode every image of a manifest, or take what an earlier call decoded.
 
-    A killed call is taken up where it stopped. Several processes may ask for one cache at the same time: one decodes,
-    the others wait for it.
+    A killed call is taken up where it stopped, and files that had a fault are tried again. Several processes may ask
+    for one cache at the same time: one decodes, the others wait for it.
 
     Args:
         table: the manifest, columns pair_id, sensor, path, sha256.
@@ -76,10 +76,64 @@ def build_cache(
                 raise InputError(
                     f"No image of {root} can be decoded; the first: {faults[0]} Is the data folder in its place?"
                 )
-            with atomic_path(path.with_suffix(".json")) as temporary:
-                temporary.write_text(json.dumps({"size": [height, width], "faults": faults}), encoding="utf-8")
+            _write_note(path, size, faults)
             ready = ImageCache(np.load(path, mmap_mode="r", allow_pickle=False), faults)
+        elif ready.faults:
+            ready = _retry(ready, table, root, size, path, progress=progress)
     return ready
+
+
+def _write_note(path: Path, size: tuple[int, int], faults: dict[int, str]) -> None:
+    """Write what a cache lacks beside it: with this note it is finished."""
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({"size": list(size), "faults": faults}), encoding="utf-8")
+
+
+def _retry(
+    cache: ImageCache, table: pd.DataFrame, root: Path, size: tuple[int, int], path: Path, *, progress: bool
+) -> ImageCache:
+    """Read the files that had a fault once more: a disk or a network may have been away.
+
+    A row is on disk before the note ceases to call it faulty; a call killed in between leaves it to the next.
+    """
+    files, faults = _Files(table, root, size), dict(cache.faults)
+    images: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r+", allow_pickle=False)
+
+    def decode(row: int) -> None:
+        try:
+            images[row] = files.picture(row)
+            del faults[row]
+        except InputError as error:
+            images[row] = 0
+            faults[row] = files.fault(row, error)
+
+    rows = [row for row in faults if 0 <= row < len(table)]
+    map_images(decode, rows, description="retry", progress=progress)
+    if faults != cache.faults:
+        if isinstance(images, np.memmap):
+            images.flush()
+        _write_note(path, size, faults)
+    return ImageCache(np.load(path, mmap_mode="r", allow_pickle=False), faults)
+
+
+class _Files:
+    """The image files of a manifest: each decoded to one size, if it is the file that was imported."""
+
+    def __init__(self, table: pd.DataFrame, root: Path, size: tuple[int, int]) -> None:
+        self.root, self.size = root, size
+        self.columns = [table[name].tolist() for name in ("pair_id", "sensor", "path", "sha256")]
+
+    def picture(self, row: int) -> npt.NDArray[np.uint8]:
+        """Decode a row's file, shape (H, W, 3); an InputError says why that cannot be."""
+        _, _, name, sha256 = (column[row] for column in self.columns)
+        content = read_image_file(self.root / name, name)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise InputError(f"{name} was changed after the import: import the folder again.")
+        return np.asarray(decode_image(content, name, size=self.size))
+
+    def fault(self, row: int, error: InputError) -> str:
+        """What to note of a row that could not be decoded."""
+        return f"{self.columns[0][row]} ({self.columns[1][row]}): {error}"
 
 
 def _decode(
@@ -89,19 +143,14 @@ def _decode(
     part, note = path.with_suffix(".part"), path.with_suffix(".done")
     images, done = _resume(part, note, shape)
     faults: dict[int, str] = {}
-    columns = [table[name].tolist() for name in ("pair_id", "sensor", "path", "sha256")]
+    files = _Files(table, root, (shape[1], shape[2]))
 
     def decode(row: int) -> None:
-        pair_id, sensor, name, sha256 = (column[row] for column in columns)
         try:
-            content = (root / name).read_bytes()
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise InputError(f"{name} was changed after the import: import the folder again.")
-            images[row] = np.asarray(decode_image(content, name, size=(shape[1], shape[2])))
+            images[row] = files.picture(row)
             done[row] = True
-        except (InputError, OSError) as error:
-            reason = f"{name} cannot be read ({error.strerror})." if isinstance(error, OSError) else str(error)
-            faults[row] = f"{pair_id} ({sensor}): {reason}"
+        except InputError as error:
+            faults[row] = files.fault(row, error)
         if row % _FLUSH_EVERY == _FLUSH_EVERY - 1:
             keep()
 

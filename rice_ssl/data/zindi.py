@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rice_ssl.data.assemble import ImageEntry, SplitOptions, assemble
@@ -30,13 +31,15 @@ def import_zindi(
 ) -> Manifest:
     """Read the challenge's tables and images. What is wrong with a row becomes a finding, never an exception.
 
-    A pair with two labels keeps its images for pretraining (split ``train``, fold -1, no label). A pair that both
-    tables list is a test pair; its label is not used.
+    A pair with two labels keeps its images for pretraining (fold -1, no label). A pair that both tables list is a test
+    pair; its label is not used. An image whose twin lies in the image folder brings it along, listed or not.
+
+    In groups.csv and ``test_labels`` a pair may be named by one of its images (``id.jpg``, ``id_rgn.jpg``).
 
     Args:
-        root: folder with Train.csv (``Image_id,Label``) and Images/ or images/; optionally Test.csv (``Image_id``),
-            SampleSubmission.csv (whose header names the classes in order; without it they are the labels, sorted) and
-            groups.csv (``pair_id`` and ``site`` or ``group``).
+        root: folder with Train.csv (``Image_id,Label``) and Images/ or images/ (which may be a link to a folder);
+            optionally Test.csv (``Image_id``), SampleSubmission.csv (whose header names the classes in order; without
+            it they are the labels, sorted) and groups.csv (``pair_id`` and ``site`` or ``group``).
         folds: by pair and group, stratified by label.
         validation_fold: the fold that becomes the split ``val``.
         seed: of the folds.
@@ -60,17 +63,32 @@ def import_zindi(
     rows = [(image, label, False) for image, label in zip(train["Image_id"], train["Label"], strict=True)]
     rows += [] if test is None else [(image, "", True) for image in test["Image_id"]]
     pairs = _pairs(rows, classes, findings)
+    _add_unlisted_twins(pairs, root / images, findings)
     if test_labels is not None:
-        _label_test_pairs(pairs, read_csv_table(test_labels, ("pair_id", "label")), classes, test_labels, findings)
+        table = _of_known_pairs(read_csv_table(test_labels, ("pair_id", "label")), pairs, test_labels, findings)
+        _label_test_pairs(pairs, table, classes, test_labels, findings)
     entries = [
         ImageEntry(pair_id, sensor, f"{images}/{name}", pair.label, pair.held_out)
         for pair_id, pair in pairs.items()
         for sensor, name in pair.images.items()
     ]
     sites = None
-    if (root / "groups.csv").is_file():
-        sites = sites_of_pairs(read_csv_table(root / "groups.csv", ("pair_id",)), root / "groups.csv", findings)
-    return assemble(root, entries, SENSORS, classes, findings, split, source="zindi", sites=sites, progress=progress)
+    groups = root / "groups.csv"
+    if groups.is_file():
+        table = _of_known_pairs(read_csv_table(groups, ("pair_id",)), pairs, groups, findings)
+        sites = sites_of_pairs(table, groups, findings)
+    return assemble(
+        root,
+        entries,
+        SENSORS,
+        classes,
+        findings,
+        split,
+        source="zindi",
+        sites=sites,
+        folders=(images,),
+        progress=progress,
+    )
 
 
 @dataclass
@@ -91,9 +109,7 @@ def _pairs(
     pairs: dict[str, _Pair] = {}
     listed: set[tuple[str, str, bool]] = set()
     for image, label, held_out in rows:
-        stem = image[: -len(_SUFFIX)] if image.lower().endswith(_SUFFIX) else ""
-        sensor = RGNIR.name if stem.endswith(_TWIN) else RGB.name
-        pair_id = stem.removesuffix(_TWIN)
+        pair_id, sensor = _pair_of_image(image)
         if not is_safe_id(pair_id):
             detail = f"Image_id {image[:80]!r} is no plain name ending in {_SUFFIX}; the row was refused."
             findings.append(Finding("unsafe_id", image[:80], "", detail))
@@ -124,6 +140,37 @@ def _pairs(
             detail = f"{pair_id} is labelled {' and '.join(names)}; it is kept without a label, for pretraining alone."
             findings.append(Finding("conflicting_labels", pair_id, "", detail))
     return pairs
+
+
+def _pair_of_image(image: str) -> tuple[str, str]:
+    """Pair and sensor of an Image_id; no pair ("") where it is no name of a JPEG."""
+    stem = image[: -len(_SUFFIX)] if image.lower().endswith(_SUFFIX) else ""
+    return stem.removesuffix(_TWIN), RGNIR.name if stem.endswith(_TWIN) else RGB.name
+
+
+def _add_unlisted_twins(pairs: dict[str, _Pair], folder: Path, findings: list[Finding]) -> None:
+    """Add the image that the tables forget where its twin is listed and its file is there."""
+    for pair_id, pair in pairs.items():
+        listed = next(iter(pair.images.values()))
+        for sensor in [sensor for sensor in SENSORS if sensor.name not in pair.images]:
+            stem = sensor.pattern.format(id=pair_id)[: -len(_SUFFIX)]
+            names = (stem + listed[-len(_SUFFIX) :], stem + _SUFFIX)  # written as its twin is, .JPG or .jpg
+            name = next((name for name in names if (folder / name).is_file()), None)
+            if name is not None:
+                pair.images[sensor.name] = name
+                table = "Test.csv" if pair.held_out else "Train.csv"
+                detail = f"{table} lists {listed}, but not its twin {name} in {folder.name}: both belong to the pair."
+                findings.append(Finding("twin_not_listed", pair_id, sensor.name, detail))
+
+
+def _of_known_pairs(table: pd.DataFrame, pairs: dict[str, _Pair], path: Path, findings: list[Finding]) -> pd.DataFrame:
+    """Rows of the pairs that Train.csv or Test.csv lists, with plain ids; each other row is a finding."""
+    ids = [name if name in pairs else _pair_of_image(name)[0] for name in table["pair_id"]]
+    known = np.array([pair_id in pairs for pair_id in ids], dtype=bool)
+    for name in table.loc[~known, "pair_id"]:
+        detail = f"{path.name} names {name[:80]!r}, a pair that neither Train.csv nor Test.csv lists."
+        findings.append(Finding("unknown_pair", name[:80], "", detail))
+    return table.assign(pair_id=ids)[known]
 
 
 def _classes(root: Path, labels: Sequence[str]) -> tuple[str, ...]:

@@ -128,19 +128,12 @@ def _measured(log: TrainingLog, metric: str, drops: Sequence[AttributedDrop]) ->
     """What else the log measured across the drop: the loss without the queue, and the code entropy."""
     if metric != "loss" or not drops:
         return []
-    main = max(drops, key=lambda entry: entry.drop.size_in_noise).drop
+    largest = max(drops, key=lambda entry: entry.drop.size_in_noise)
+    main = largest.drop
     sentences = []
-    steps, reference = log.curve("reference_loss", "train")
-    loss = dict(zip(*log.curve("loss", "train"), strict=True))
-    gaps = [
-        value - loss[step] for step, value in zip(steps, reference, strict=True) if step >= main.step and step in loss
-    ]
-    if len(gaps) >= 3:
-        gap = float(np.mean(gaps[:10]))
-        sentences.append(
-            f"Right after the drop the same batches cost {gap:.3g} more without the queue than with it: "
-            f"{gap / main.size:.0%} of the fall is the switch itself."
-        )
+    if any(event.kind == "queue_start" for event in largest.events):
+        shares = (_share_of_switch(log, found) for found in (largest, *(drop for drop in drops if drop is not largest)))
+        sentences += next((share for share in shares if share), [])
     steps, entropy = log.curve("code_entropy", "train")
     before, after = entropy[steps <= main.step_low][-10:], entropy[steps >= main.step_high][:10]
     if len(before) >= 3 and len(after) >= 3:
@@ -149,3 +142,31 @@ def _measured(log: TrainingLog, metric: str, drops: Sequence[AttributedDrop]) ->
             f"(means of {len(before)} and {len(after)} rows)."
         )
     return sentences
+
+
+def _share_of_switch(log: TrainingLog, found: AttributedDrop, rows: int = 10, reach: float = 0.02) -> list[str]:
+    """How much of a drop at a queue start is the switch itself: what the same batches cost without the queue.
+
+    Weighed only where a queue start lies within the drop's interval, and on the rows close behind it: at most ``rows``,
+    within the share ``reach`` of the log (in a short log: the next three). Later the two losses drift apart for other
+    reasons.
+    """
+    if not any(event.kind == "queue_start" for event in found.events):
+        return []
+    drop, (steps, loss) = found.drop, log.curve("loss", found.split)
+    at, reference = log.curve("reference_loss", found.split)
+    far = drop.step + max(reach * float(steps[-1] - steps[0]), 3 * found.tolerance)
+    close = (at >= drop.step) & (at <= far) & np.isin(at, steps)
+    gaps = (reference[close] - loss[np.searchsorted(steps, at[close])])[:rows]
+    if len(gaps) < 3:
+        return []
+    gap = float(gaps.mean())
+    if gap <= 0:
+        return [
+            f"Right after the {found.split} drop the same batches cost no more without the queue than with it "
+            f"(difference {gap:.3g}, mean of {len(gaps)} rows): the switch itself explains none of the fall."
+        ]
+    return [
+        f"Right after the {found.split} drop the same batches cost {gap:.3g} more without the queue than with it "
+        f"(mean of {len(gaps)} rows): {min(gap / drop.size, 1):.0%} of the fall is the switch itself."
+    ]

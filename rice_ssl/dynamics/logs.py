@@ -81,14 +81,12 @@ def tidy_log(rows: pd.DataFrame, *, source: str, unit: Unit, notes: tuple[str, .
             f"{source} holds values at one {unit} only ({steps[0]:g}): a curve needs at least two, "
             "and a search for drops 16."
         )
-    resumed: set[float] = set()
-    for _, curve in rows.groupby(["name", "split"], sort=False):
-        order = curve["step"].to_numpy(np.float64)
-        resumed.update(float(step) for step in order[1:][np.diff(order) < 0])
-    if resumed:
-        shown = ", ".join(f"{step:,g}" for step in sorted(resumed)[:5])
+    restarts = _restarts(rows)
+    resumed = sorted(set(restarts))
+    if restarts:
+        shown = ", ".join(f"{step:,g}" for step in resumed[:5])
         said.append(
-            f"The {unit}s go back {'once' if len(resumed) == 1 else f'at {len(resumed)} places'} (to {shown}"
+            f"The {unit}s go back {'once' if len(restarts) == 1 else f'{len(restarts):,} times'} (to {shown}"
             f"{', …' if len(resumed) > 5 else ''}): taken as a resume, rows put in order."
         )
     before = len(rows)
@@ -99,10 +97,23 @@ def tidy_log(rows: pd.DataFrame, *, source: str, unit: Unit, notes: tuple[str, .
     table = table.astype({"step": np.float64, "value": np.float64}).reset_index(drop=True)
     events = tuple(
         Event("resume", step, f"The {unit}s of the log go back to {step:,g}.")
-        for step in sorted(resumed)
-        if len(resumed) <= 20
+        for step in resumed
+        if len(restarts) <= 20
     )
     return TrainingLog(source, unit, table, tuple(said), events)
+
+
+def _restarts(rows: pd.DataFrame) -> list[float]:
+    """Steps that a log goes back to, one for each time that it does.
+
+    Every curve of a log sees the same restarts, each by its own next step: those of the curve that sees most are taken.
+    """
+    found: list[float] = []
+    for _, curve in rows.groupby(["name", "split"], sort=False):
+        order = curve["step"].to_numpy(np.float64)
+        back = [float(step) for step in order[1:][np.diff(order) < 0]]
+        found = back if len(back) > len(found) else found
+    return found
 
 
 def log_of_run(metrics: pd.DataFrame, stage: str) -> TrainingLog:

@@ -10,6 +10,7 @@ from rice_ssl.dynamics.events import Event
 
 NO_DROP = "no drop"
 UNDECIDED = "undecided"
+TOO_SHORT = "too short"
 SADDLE = "consistent with a saddle escape"
 """Reserved: needs tests on checkpoints on both sides of the drop; the log alone never gives it."""
 LIKELY_CHANCE = 0.2
@@ -19,6 +20,7 @@ SENTENCES = {
     "learning-rate effect": "The loss dropped where the learning rate changed: a learning-rate effect.",
     "data or resume effect": "The loss dropped where training resumed or its data changed: a data or resume effect.",
     UNDECIDED: "The loss dropped, but what made it drop is undecided.",
+    TOO_SHORT: "The log is too short to be searched for drops.",
 }
 """Verdict -> how it is said on screen."""
 
@@ -33,7 +35,8 @@ class Verdict:
     """What the log and its events say.
 
     Attributes:
-        word: ``schedule artefact``, ``learning-rate effect``, ``data or resume effect``, ``undecided`` or ``no drop``.
+        word: ``schedule artefact``, ``learning-rate effect``, ``data or resume effect``, ``undecided``, ``no drop`` or,
+            where nothing was searched, ``too short``.
         evidence: sentences with the numbers.
         missing: what would decide it, or make it surer.
     """
@@ -68,7 +71,7 @@ def judge(
         measured: sentences on what the log measured across the drop besides the loss.
     """
     if not searched:
-        return Verdict(UNDECIDED, (), ("A log of at least 16 values: a shorter one cannot tell a drop from noise.",))
+        return Verdict(TOO_SHORT, (), ("A log of at least 16 values: a shorter one cannot tell a drop from noise.",))
     if not drops:
         curves = " and ".join(searched)
         return Verdict(NO_DROP, (f"No level drop stands out of the noise of the {curves} loss.",), ())

@@ -37,10 +37,11 @@ class Encoder(nn.Module):
             close = difflib.get_close_matches(name, timm.list_models(), n=3)
             hint = f" Did you mean {', '.join(close)}?" if close else " `timm.list_models()` lists them."
             raise InputError(f"encoder.name is {config.name!r}, which timm does not know.{hint}")
+        self.name, self.options = name, dict(config.options)
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in config.options.items()}
         try:
             self.network = timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **options)
-        except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        except (TypeError, ValueError, AssertionError, RuntimeError, IndexError, KeyError) as error:
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"encoder.options {config.options} do not fit {name}: {problem}. Correct them.") from None
         self.pooling = config.pooling
@@ -61,6 +62,32 @@ class Encoder(nn.Module):
         if features.shape[1] != self.network.num_features and features.shape[3] == self.network.num_features:
             return features.permute(0, 3, 1, 2)  # e.g. Swin gives channels last
         return features
+
+    def refuse_unfit(self, size: tuple[int, int]) -> None:
+        """Try the network on black images of a size before any work is done.
+
+        Args:
+            size: height and width, in pixels.
+
+        Raises:
+            InputError: it does not take such images, or gives no feature map of them.
+        """
+        was = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                found = self.feature_map(torch.zeros(2, 3, *size))
+            fault = "" if found.ndim == 4 and found.shape[1] == self.network.num_features else "it gives no feature map"
+        except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError, IndexError, KeyError) as error:
+            fault = str(error).splitlines()[0] if str(error) else type(error).__name__
+        finally:
+            self.train(was)
+        if fault:
+            raise InputError(
+                f"encoder {self.name} with options {self.options} does not take images of {size[0]}x{size[1]} px "
+                f"({fault}): take another size or encoder; a vision transformer may want the option "
+                "dynamic_img_size: true."
+            )
 
     def pool(self, features: Tensor) -> Tensor:
         """Embedding, shape (B, embedding_size), of a feature map, shape (B, D, h', w'); ``concat`` is [max, avg]."""

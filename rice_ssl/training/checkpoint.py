@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rice_ssl.artifacts import atomic_path
+from rice_ssl.config import FREE_TO_CHANGE, FinetuneConfig, PretrainConfig
 from rice_ssl.errors import ArtifactError
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
@@ -49,3 +53,29 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     if found:
         raise ArtifactError(f"No checkpoint in {folder} can be read. Remove the folder to train from the start.")
     return None
+
+
+def settings_note(config: PretrainConfig | FinetuneConfig, **others: Any) -> str:
+    """What decides a training's numbers, as JSON: its settings but those free to change, and what else is given."""
+    kept = {key: value for key, value in asdict(config).items() if key not in FREE_TO_CHANGE}
+    return json.dumps({**kept, **others}, sort_keys=True)
+
+
+def refuse_other_settings(state: Mapping[str, Any], settings: str, folder: Path) -> None:
+    """Refuse a checkpoint that was made with other settings.
+
+    Args:
+        state: the checkpoint; its ``settings`` are what :func:`settings_note` gave then.
+        settings: what it gives now.
+        folder: of the checkpoint.
+
+    Raises:
+        ArtifactError: the message names what differs.
+    """
+    then, now = json.loads(str(state.get("settings", "{}"))), json.loads(settings)
+    changed = sorted(name for name in now if then.get(name) != now[name])
+    if changed:
+        raise ArtifactError(
+            f"The checkpoint in {folder} was made with another setting of {', '.join(changed)}. "
+            f"Remove that folder to train anew, or go back to the former setting to resume."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -10,19 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.config import EncoderConfig, FinetuneConfig
 from rice_ssl.errors import InputError, TrainingError
 from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import load_weights, save_weights
 from rice_ssl.training.batches import Pictures, Rows, epoch_order, fill_missing, step_generator
-from rice_ssl.training.checkpoint import load_checkpoint, save_checkpoint
+from rice_ssl.training.checkpoint import load_checkpoint, refuse_other_settings, save_checkpoint, settings_note
+from rice_ssl.training.device import launch
 from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
@@ -81,7 +82,8 @@ class Finetuning:
 
     Raises:
         InputError: there is no labelled pair, one class only, or fewer pairs than a batch.
-        ArtifactError: SwAV weights are asked for, but missing or of another network.
+        ArtifactError: SwAV weights are asked for, but missing or of another network; or the newest checkpoint is of
+            other settings, data or SwAV weights, or unreadable.
     """
 
     def __init__(
@@ -117,13 +119,26 @@ class Finetuning:
         self.steps = self.per_epoch * config.epochs
         self.thaw = self.per_epoch * config.frozen_epochs
         self.folder = store.root / "checkpoints" / STAGE
-        self.fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
-        self.fabric.launch()
+        self.fabric = launch(config.accelerator, config.precision)
         torch.manual_seed(seed)
         network = Classifier(Encoder(encoder), len(classes), config.dropout).to(memory_format=torch.channels_last)
+        network.encoder.refuse_unfit(image_size)
+        start = "random"
         if config.start == "swav":
-            path = store.weights_path("swav")
-            load_weights(network.encoder, path, made_by=f"rice-ssl pretrain {store.root}", prefix="encoder.")
+            made_by = f"rice-ssl pretrain {store.root}"
+            path = store.checked_weights("swav", made_by)
+            load_weights(network.encoder, path, made_by=made_by, prefix="encoder.")
+            start = sha256_file(path)
+        parts = [part.tobytes() for side in (train, val) for part in (side.rows, side.targets)]
+        self._settings = settings_note(
+            config,
+            encoder=asdict(encoder),
+            seed=seed,
+            classes=list(classes),
+            image_size=list(image_size),
+            samples=hashlib.sha256(b"".join(parts)).hexdigest(),
+            start_weights=start,
+        )
         head = [*network.head.parameters(), network.log_scale]
         groups: list[dict[str, Any]] = [
             {"params": list(network.encoder.parameters()), "factor": config.encoder_lr_factor},
@@ -134,6 +149,7 @@ class Finetuning:
         self.best: dict[str, Tensor] = {}
         state = load_checkpoint(self.folder)
         if state is not None:
+            refuse_other_settings(state, self._settings, self.folder)
             network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
             self.fabric.strategy.precision.load_state_dict(state["precision"])
@@ -276,4 +292,5 @@ class Finetuning:
             "precision": self.precision,
         }
         content = {name: part.state_dict() for name, part in state.items()}
-        save_checkpoint(self.folder, {**content, "best": self.best, "progress": asdict(self.progress)})
+        progress = asdict(self.progress)
+        save_checkpoint(self.folder, {**content, "best": self.best, "progress": progress, "settings": self._settings})

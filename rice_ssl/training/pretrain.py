@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -11,20 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from timm.optim import create_optimizer_v2
 from tqdm import tqdm
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import EncoderConfig, PretrainConfig
-from rice_ssl.errors import ArtifactError, InputError, TrainingError
+from rice_ssl.errors import InputError, TrainingError
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
 from rice_ssl.models.weights import save_weights
 from rice_ssl.swav.queue import ProjectionQueue
 from rice_ssl.training.batches import Pictures, Rows, epoch_order, step_generator
-from rice_ssl.training.checkpoint import load_checkpoint, save_checkpoint
+from rice_ssl.training.checkpoint import load_checkpoint, refuse_other_settings, save_checkpoint, settings_note
 from rice_ssl.training.collapse import CollapseWatch
+from rice_ssl.training.device import launch
 from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
@@ -35,7 +34,6 @@ from rice_ssl.training.view_plan import ViewPlan, plan_views
 STAGE = "pretrain"
 JUDGED_FROM = 0.4
 """Share of the steps after which a collapse ends the training; where the queue starts later, from then on."""
-_FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "devices")
 
 
 @dataclass(frozen=True)
@@ -135,10 +133,11 @@ class Pretraining:
         self.queue_from = math.ceil(config.queue_start * self.steps)
         self.folder = store.root / "checkpoints" / STAGE
 
-        self.fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
-        self.fabric.launch()
+        self.fabric = launch(config.accelerator, config.precision, config.devices)
         torch.manual_seed(seed)
         self.network = build_swav(encoder, config).to(memory_format=torch.channels_last)  # twice as fast on CPU
+        for side in {config.global_size, config.local_size} if self.plan.local else {config.global_size}:
+            self.network.encoder.refuse_unfit((side, side))
         optimizer = create_optimizer_v2(
             self.network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay
         )
@@ -150,8 +149,7 @@ class Pretraining:
         self.watch = CollapseWatch(config.prototypes, views * config.batch_size, self.steps)
         self.progress = Progress()
         rows = hashlib.sha256(self.plan.rows.tobytes()).hexdigest()
-        kept = {k: v for k, v in asdict(config).items() if k not in _FREE_TO_CHANGE}
-        self._settings = json.dumps({**kept, "encoder": asdict(encoder), "seed": seed, "samples": rows}, sort_keys=True)
+        self._settings = settings_note(config, encoder=asdict(encoder), seed=seed, samples=rows)
         resumed = self._load()
         data.pictures.device = self.fabric.device
         self.objective = Objective(config, views, len(self.plan.local))
@@ -334,13 +332,7 @@ class Pretraining:
         state = load_checkpoint(self.folder)
         if state is None:
             return False
-        then, now = json.loads(state.get("settings", "{}")), json.loads(self._settings)
-        changed = sorted(name for name in now if then.get(name) != now[name])
-        if changed:
-            raise ArtifactError(
-                f"The checkpoint in {self.folder} was made with another setting of {', '.join(changed)}. "
-                f"Remove that folder to train anew, or go back to the former setting to resume."
-            )
+        refuse_other_settings(state, self._settings, self.folder)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.progress = Progress(**state["progress"])

@@ -65,7 +65,7 @@ def test_labels_groups_and_held_out_pairs(tmp_path):
     pairs = manifest.table.drop_duplicates("pair_id").set_index("pair_id")
     assert manifest.classes == ("a", "b")
     assert pd.isna(pairs.loc["p0", "label"])
-    assert (pairs.loc["p0", "split"], pairs.loc["p0", "fold"]) == ("train", -1)
+    assert (pairs.loc["p0", "split"], pairs.loc["p0", "fold"]) == (pairs.loc["p1", "split"], -1)  # of one group
     assert (pairs.loc["p10", "label"], pairs.loc["p10", "split"], pairs.loc["p10", "fold"]) == ("a", "test", -1)
     assert (pairs.loc["p11", "split"], pairs.loc["p11", "fold"], pairs.loc["p11", "group"]) == ("train", -1, "p11")
     inner = pairs.loc[[f"p{k}" for k in range(1, 10)]]
@@ -96,6 +96,18 @@ def test_a_link_out_of_the_folder_is_not_read(tmp_path):
     (tmp_path / "d" / "c.png").symlink_to(tmp_path / "nowhere.png")
     manifest = _import(tmp_path / "d")
     assert manifest.findings[["kind", "pair_id"]].to_numpy().tolist() == [["unsafe_path", "b"], ["missing_file", "c"]]
+
+
+def test_a_folder_that_a_pattern_names_may_be_a_link(tmp_path):
+    _write(tmp_path / "disk", "a.png", "b.png")
+    _write(tmp_path / "d", "x/a_rgn.png", "x/b_rgn.png")
+    _write(tmp_path, "secret.png")
+    (tmp_path / "d" / "rgb").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "b.png").unlink()
+    (tmp_path / "disk" / "b.png").symlink_to(tmp_path / "secret.png")
+    manifest = _import(tmp_path / "d", patterns={"rgb": "rgb/{id}.png", "rgnir": "x/{id}_rgn.png"})
+    assert _found(manifest) == [("a", "rgb", "rgb/a.png"), ("a", "rgnir", "x/a_rgn.png"), ("b", "rgnir", "x/b_rgn.png")]
+    assert manifest.findings["kind"].tolist() == ["unsafe_path", "missing_twin"]
 
 
 @pytest.mark.parametrize("pattern", ["../{id}.png", "/etc/{id}.png", "a/../../{id}.png", "..\\{id}.png", "{id}\0.png"])

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from rice_ssl.data.image_file import decode_image, open_image
+from rice_ssl.data.inspection import inspect_images
 from rice_ssl.errors import InputError
 from tests.data.fake_images import bomb_png, picture
 
@@ -116,6 +118,30 @@ def test_random_damage_never_escapes(kind):
             except InputError:
                 refused += 1
     assert refused > 0 or kind == "BMP"
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as stream:
+        stream.truncate(30_000_000_000)  # a hole: nothing is stored
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    message = (
+        "huge.jpg has 30,000,000,000 bytes, more than 536,870,912, so it was not read: make it smaller or leave it out"
+    )
+    with pytest.raises(InputError, match=message):
+        open_image(path)
+    (found,) = inspect_images(tmp_path, ["huge.jpg"], progress=False)
+    assert found.fault == ("unreadable", f"{message}.")
+
+
+def test_what_is_no_file_or_no_name_is_told(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(
+        InputError, match=r"folder.jpg cannot be read \(it is no regular file\): put an image file there"
+    ):
+        open_image(tmp_path / "folder.jpg")
+    with pytest.raises(InputError, match="null"):
+        open_image(tmp_path / "a\0.jpg")
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -62,11 +62,63 @@ def test_faults_are_listed_and_their_rows_are_zero(manifest, tmp_path):
         cache = _build(manifest, tmp_path / "c")
         assert cache.faults == {
             0: "id_000 (rgb): Images/id_000.jpg was changed after the import: import the folder again.",
-            3: "id_001 (rgnir): Images/id_001_rgn.jpg cannot be read (No such file or directory).",
+            3: "id_001 (rgnir): Images/id_001_rgn.jpg cannot be read (No such file or directory): check that it is "
+            "there.",
             4: "id_002 (rgb): Images/id_002.jpg was changed after the import: import the folder again.",
         }
         blank = [row for row in range(22) if not cache.images[row].any()]
         assert blank == [0, 3, 4]
+
+
+def test_files_that_could_not_be_read_are_tried_again(manifest, tmp_path, monkeypatch):
+    whole = np.array(_build(manifest, tmp_path / "whole").images)
+    away = [manifest.root / "Images" / name for name in ("id_001_rgn.jpg", "id_002.jpg")]
+    for path in away:
+        path.rename(path.with_suffix(".away"))
+    first = _build(manifest, tmp_path / "c")
+    assert list(first.faults) == [3, 4]
+    away[0].with_suffix(".away").rename(away[0])
+    decoded, original = [], module.decode_image
+    monkeypatch.setattr(module, "decode_image", lambda c, n, **o: decoded.append(n) or original(c, n, **o))
+    second = _build(manifest, tmp_path / "c")
+    assert list(second.faults) == [4]
+    assert decoded == ["Images/id_001_rgn.jpg"]  # the others are taken as they are
+    assert np.array_equal(second.images[3], whole[3])
+    assert not second.images[4].any()
+    assert not second.images.flags.writeable
+    away[1].with_suffix(".away").rename(away[1])
+    for expected in (2, 2):  # tried again once, then there is nothing to try
+        third = _build(manifest, tmp_path / "c")
+        assert len(decoded) == expected
+    assert third.faults == {}
+    assert np.array_equal(third.images, whole)
+    assert sorted(p.suffix for p in (tmp_path / "c").iterdir()) == [".json", ".lock", ".npy"]
+
+
+def test_a_call_killed_while_it_tries_again_leaves_the_faults_to_the_next(manifest, tmp_path, monkeypatch):
+    whole = np.array(_build(manifest, tmp_path / "whole").images)
+    path = manifest.root / "Images" / "id_001_rgn.jpg"
+    path.rename(path.with_suffix(".away"))
+    _build(manifest, tmp_path / "c")
+    path.with_suffix(".away").rename(path)
+    original = module.atomic_path
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "atomic_path", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _build(manifest, tmp_path / "c")
+    monkeypatch.setattr(module, "atomic_path", original)
+    assert json.loads(next((tmp_path / "c").glob("*.json")).read_text())["faults"].keys() == {"3"}
+    cache = _build(manifest, tmp_path / "c")
+    assert (cache.faults, np.array_equal(cache.images, whole)) == ({}, True)
+
+
+def test_a_file_that_grew_huge_is_a_fault(manifest, tmp_path):
+    with (manifest.root / "Images" / "id_000.jpg").open("wb") as stream:
+        stream.truncate(30_000_000_000)
+    assert "id_000.jpg has 30,000,000,000 bytes, more than" in _build(manifest, tmp_path / "c").faults[0]
 
 
 def test_a_damaged_file_that_is_the_imported_one_is_a_fault(manifest, tmp_path):

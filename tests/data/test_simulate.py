@@ -196,6 +196,17 @@ def test_a_second_call_draws_only_what_is_missing(folder: Path) -> None:
     assert digests(folder) == before
 
 
+@pytest.mark.parametrize("names", [["Train.csv"], ["SampleSubmission.csv", "Test.csv"], ["test_labels.csv"]])
+def test_tables_that_are_gone_are_written_again_and_the_others_left_alone(folder: Path, names: list[str]) -> None:
+    before = digests(folder)
+    kept = (folder / "truth.csv").stat().st_mtime_ns
+    for name in names:
+        (folder / name).unlink()
+    assert simulate(folder, pairs=PAIRS, seed=3, workers=1, progress=False).drawn == 0
+    assert digests(folder) == before
+    assert (folder / "truth.csv").stat().st_mtime_ns == kept
+
+
 def test_an_interrupted_call_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import rice_ssl.data.simulate.dataset as dataset
 

@@ -10,7 +10,7 @@ from rice_ssl.artifacts import TABLES, sha256_file
 from rice_ssl.data.manifest import Manifest
 from rice_ssl.data.zindi import import_zindi
 from rice_ssl.errors import InputError
-from tests.data.fake_images import append, bomb_png, picture, truncate, write_zindi
+from tests.data.fake_images import CLASSES, append, bomb_png, picture, truncate, write_zindi
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -221,6 +221,80 @@ def test_sites_stay_together_for_any_seed(tmp_path):
         _import(root)
 
 
+def test_groups_name_pairs_by_their_images_and_strangers_are_told(tmp_path):
+    root = write_zindi(tmp_path, train=12, test=2)
+    lines = [f"id_{k:03d}{('', '.jpg', '_rgn.jpg')[k % 3]},s{k % 4}" for k in range(12)]
+    strangers = ["id_777,s9", "../id_000,s9", "id_777,s9", ",s9"]
+    (root / "groups.csv").write_text("\n".join(["pair_id,site", *lines, *strangers]) + "\n")
+    manifest = _import(root, folds=4)
+    _invariants(manifest)
+    assert set(manifest.table.loc[manifest.table["fold"] >= 0, "group"]) == {"s0", "s1", "s2", "s3"}
+    assert _kinds(manifest) == {"unknown_pair": 4}
+    assert manifest.findings["pair_id"].tolist() == ["id_777", "../id_000", "id_777", ""]
+    assert manifest.findings["detail"].iloc[0] == (
+        "groups.csv names 'id_777', a pair that neither Train.csv nor Test.csv lists."
+    )
+
+
+def test_a_twin_that_the_tables_forget_is_taken_from_the_folder(tmp_path):
+    root = write_zindi(tmp_path / "d", train=12, test=4)
+    for name in ("Train.csv", "Test.csv"):
+        kept = [line for line in (root / name).read_text().splitlines() if "_rgn" not in line]
+        (root / name).write_text("\n".join(kept) + "\n")
+    images = root / "Images"
+    (images / "id_000_rgn.jpg").unlink()
+    picture(99).save(tmp_path / "secret.jpg")
+    (images / "id_001_rgn.jpg").unlink()
+    (images / "id_001_rgn.jpg").symlink_to(tmp_path / "secret.jpg")
+    (images / "id_002.jpg").rename(images / "id_002.JPG")
+    (images / "id_002_rgn.jpg").rename(images / "id_002_rgn.JPG")
+    (root / "Train.csv").write_text((root / "Train.csv").read_text().replace("id_002.jpg", "id_002.JPG"))
+    append(root / "Test.csv", "../secret.jpg")
+    manifest = _import(root, folds=3)
+    _invariants(manifest)
+    assert _kinds(manifest) == {"twin_not_listed": 15, "missing_twin": 2, "unsafe_path": 1, "unsafe_id": 1}
+    assert _rows(manifest, "id_000") == [("rgb", "blast", *_rows(manifest, "id_000")[0][2:])]
+    assert [row[0] for row in _rows(manifest, "id_001")] == ["rgb"]
+    assert [row[:2] for row in _rows(manifest, "id_002")] == [("rgb", "healthy"), ("rgnir", "healthy")]
+    assert _rows(manifest, "id_012") == [("rgb", None, "test", -1), ("rgnir", None, "test", -1)]
+    found = manifest.findings.set_index(["kind", "pair_id"])["detail"]
+    assert found["twin_not_listed", "id_012"] == (
+        "Test.csv lists id_012.jpg, but not its twin id_012_rgn.jpg in Images: both belong to the pair."
+    )
+    assert found["missing_twin", "id_000"] == "id_000 has no rgnir image to go with it."
+
+
+def test_the_image_folder_may_be_a_link_but_its_files_may_not_leave_it(tmp_path):
+    root = write_zindi(tmp_path / "d", train=9)
+    (root / "Images").rename(tmp_path / "disk")
+    (root / "Images").symlink_to(tmp_path / "disk")
+    assert _import(root, folds=3).findings.empty
+    picture(99).save(tmp_path / "secret.jpg")
+    (tmp_path / "disk" / "id_000.jpg").unlink()
+    (tmp_path / "disk" / "id_000.jpg").symlink_to(tmp_path / "secret.jpg")
+    manifest = _import(root, folds=3)
+    assert _kinds(manifest) == {"unsafe_path": 1, "missing_twin": 1}
+    assert _rows(manifest, "id_000")[0][0] == "rgnir"
+
+
+def test_unlabelled_pairs_of_a_validating_group_are_not_pretrained_on(tmp_path):
+    root = write_zindi(tmp_path, train=24, test=2)
+    text = (root / "Train.csv").read_text()
+    for k in range(12, 24):
+        text = text.replace(f"id_{k:03d}.jpg,{CLASSES[k % 3]}", f"id_{k:03d}.jpg,")
+        text = text.replace(f"id_{k:03d}_rgn.jpg,{CLASSES[k % 3]}", f"id_{k:03d}_rgn.jpg,")
+    (root / "Train.csv").write_text(text)
+    (root / "groups.csv").write_text("pair_id,site\n" + "".join(f"id_{k:03d},s{k % 6}\n" for k in range(23)))
+    manifest = _import(root, folds=3)
+    _invariants(manifest)
+    pairs = manifest.table.drop_duplicates("pair_id").set_index("pair_id")
+    assert (pairs.groupby("group")["split"].nunique() == 1).all()
+    lacking = pairs[pairs["label"].isna() & (pairs["split"] != "test")]
+    assert (lacking["fold"] == -1).all()
+    assert set(lacking["split"]) == {"train", "val"}
+    assert pairs.loc["id_023", "split"] == "train"  # of no group that validates
+
+
 def test_labels_of_test_pairs(tmp_path):
     root = write_zindi(tmp_path, train=12, test=3)
     labels = tmp_path / "truth.csv"
@@ -230,7 +304,17 @@ def test_labels_of_test_pairs(tmp_path):
     assert _rows(manifest, "id_012") == [("rgb", "blast", "test", -1), ("rgnir", "blast", "test", -1)]
     assert _rows(manifest, "id_013")[0] == ("rgb", None, "test", -1)
     assert _rows(manifest, "id_000")[0][1] == "blast"
-    assert _kinds(manifest) == {"conflicting_labels": 1}
+    assert _kinds(manifest) == {"conflicting_labels": 1, "unknown_pair": 1}
+    labels.write_text("pair_id,label\nid_012.jpg,blast\nid_013_rgn.JPG,brown\nid_014,healthy\nid_014.png,healthy\n")
+    manifest = _import(root, folds=3, test_labels=labels)
+    assert [_rows(manifest, f"id_01{k}")[0][1] for k in (2, 3, 4)] == ["blast", "brown", "healthy"]
+    assert manifest.findings[["kind", "pair_id", "detail"]].to_numpy().tolist() == [
+        [
+            "unknown_pair",
+            "id_014.png",
+            "truth.csv names 'id_014.png', a pair that neither Train.csv nor Test.csv lists.",
+        ]
+    ]
     labels.write_text("pair_id,label\nid_012,rust\n")
     with pytest.raises(InputError, match="labels id_012 as 'rust', which is none of blast, brown, healthy"):
         _import(root, test_labels=labels)

@@ -8,7 +8,8 @@ from rice_ssl.dynamics.analysis import analyse, learning_rate_events
 from rice_ssl.dynamics.attribution import chance_of_event
 from rice_ssl.dynamics.events import Event
 from rice_ssl.dynamics.logs import tidy_log
-from rice_ssl.dynamics.recipe import entropy_floor, recipe_from_mapping
+from rice_ssl.dynamics.recipe import entropy_floor
+from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 from rice_ssl.dynamics.run_log import floors_of_config
 from rice_ssl.errors import InputError
 
@@ -47,9 +48,9 @@ def test_other_ways_to_say_a_recipe():
     recipe, _ = recipe_from_mapping(
         {"pretrain": {"queue_start": 0.25, "epochs": 20, "batch_size": 32, "queue_batches": 8}}
     )
-    assert (recipe.queue_start_pct, recipe.queue_length) == (0.25, 256)
+    assert (recipe.queue_start, recipe.queue_start_pct, recipe.queue_length) == (0.25, None, 256)
     assert recipe.schedule("step") == ()
-    assert recipe.schedule("epoch")[0].step == 5
+    assert [(event.kind, event.step) for event in recipe.schedule("epoch")] == [("warmup_end", 1), ("queue_start", 5)]
     recipe, notes = recipe_from_mapping({"queue_start": 5000, "steps_per_epoch": 100, "frozen_epochs": 2, "lr": 1})
     assert [(event.kind, event.step) for event in recipe.schedule("step")] == [
         ("encoder_unfrozen", 200),
@@ -62,6 +63,43 @@ def test_other_ways_to_say_a_recipe():
         {"steps_per_epoch": 10, "events": [{"kind": "lr_phase", "epoch": 3, "detail": "x"}]}
     )
     assert recipe.schedule("step") == (Event("lr_phase", 30, "x"),)
+
+
+def queue_starts(content, unit):
+    recipe, _ = recipe_from_mapping(content)
+    return [event.step for event in recipe.schedule(unit) if event.kind == "queue_start"]
+
+
+def test_a_run_s_yaml_counts_as_our_trainer_does_and_the_original_s_recipe_as_the_original():
+    ours = {"pretrain": {"epochs": 5, "queue_start": 0.5, "queue_batches": 2}}
+    assert queue_starts(ours, "epoch") == [2.5]
+    for per_epoch, step in ((1, 3), (7, 18), (10, 25), (83, 208)):  # ceil(0.5 * 5 * per_epoch)
+        assert queue_starts({**ours, "steps_per_epoch": per_epoch}, "step") == [step]
+        assert queue_starts({**ours, "steps_per_epoch": per_epoch}, "epoch") == [
+            pytest.approx(step / per_epoch, abs=1e-3)
+        ]
+    assert queue_starts({"epochs": 5, "queue_start_pct": 0.5}, "epoch") == [2]  # floor(0.5 * 5)
+    assert queue_starts({"epochs": 5, "queue_start_pct": 0.5, "steps_per_epoch": 7}, "step") == [14]
+    late = {"pretrain": {"epochs": 5, "queue_start": 0.1, "queue_batches": 9}, "steps_per_epoch": 7}
+    assert queue_starts(late, "step") == [9]  # the queue is not full before
+    assert queue_starts({**late, "steps_per_epoch": 1}, "step") == []  # nor within the training
+    for never in ({"queue_start": 1.0}, {"queue_batches": 0}, {"queue_start": 1}):
+        assert queue_starts({"pretrain": {"epochs": 5, **never}, "steps_per_epoch": 9}, "step") == []
+    assert queue_starts({"pretrain": {}}, "epoch") == [10]  # the trainer's defaults: half of 20 epochs
+
+
+def test_what_cannot_be_placed_is_told():
+    recipe, _ = recipe_from_mapping({"queue_start_pct": 0.5, "warmup_pct": 0.1, "frozen_epochs": 2})
+    assert recipe.unplaced("step") == (
+        "Not placed in this log of steps: queue start, warm-up end, encoder unfrozen. "
+        "Give epochs and steps_per_epoch too.",
+    )
+    assert recipe.unplaced("epoch") == ("Not placed in this log of epochs: queue start, warm-up end. Give epochs too.",)
+    recipe, _ = recipe_from_mapping({"epochs": 10, "events": [{"kind": "lr_phase", "step": 30}]})
+    assert recipe.unplaced("step") == ()
+    assert recipe.unplaced("epoch") == (
+        "Not placed in this log of epochs: learning-rate phase. Give steps_per_epoch too.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +183,8 @@ def test_undecided_without_events_with_others_and_with_rivals():
 def test_no_drop_and_too_short():
     assert analyse(log_with_drop(size=0)).verdict.word == "no drop"
     short = analyse(log_with_drop(samples=10, at=5), events=[Event("queue_start", 5)])
-    assert short.verdict.word == "undecided"
+    assert short.verdict.word == "too short"
+    assert short.verdict.sentence == "The log is too short to be searched for drops."
     assert short.notes == ("Train loss was not searched: it has 10 values, and the search needs 16.",)
 
 
@@ -169,10 +208,35 @@ def test_floors_reference_and_entropy_are_weighed():
     said = " ".join(analyse(log, events=[Event("queue_start", 100)], floors=(4.54, 0.37)).verdict.evidence)
     assert "from 4.54 to 0.37 nats, by 4.17" in said
     assert "leaves room for all of it" in said
-    assert "cost 0.45 more without the queue than with it: 9" in said
+    assert (
+        "cost 0.45 more without the queue than with it (mean of 4 rows): 91% of the fall is the switch itself" in said
+    )
     assert "from 2.00 to 1.25 nats" in said
     small = analyse(log, events=[Event("queue_start", 100)], floors=(0.2, 0.0)).verdict.evidence
     assert any("more than the floor explains" in sentence for sentence in small)
+
+
+def test_a_fall_is_put_down_to_the_switch_only_at_a_queue_start_and_by_the_rows_close_behind_it():
+    index = np.arange(1000)
+    noise = np.random.default_rng(1).normal(0, 0.01, 1000)
+    loss = 4 - 1.0 * (index >= 300) - 0.3 * (index >= 700) + noise
+    gap = np.where(index < 500, 0.5, 3.0)  # much later the two losses are far apart for other reasons
+    log = log_with_drop(samples=1000, loss=loss)
+    reference = pd.DataFrame({"step": index, "split": "train", "name": "reference_loss", "value": loss + gap})
+    log = tidy_log(pd.concat([log.table, reference[300:]]), source="log", unit="step")
+
+    def said(*events):
+        return " ".join(analyse(log, events=events).verdict.evidence)
+
+    assert "(mean of 10 rows): 50% of the fall is the switch itself" in said(Event("queue_start", 300))
+    for events in ((), (Event("lr_phase", 300),), (Event("queue_start", 700),), (Event("queue_start", 500),)):
+        assert "switch itself" not in said(*events)
+    late = tidy_log(pd.concat([log.table[log.table["name"] == "loss"], reference[400:]]), source="log", unit="step")
+    assert "switch itself" not in " ".join(analyse(late, events=[Event("queue_start", 300)]).verdict.evidence)
+    rival = reference[300:].assign(value=loss[300:] - 0.1)
+    without = tidy_log(pd.concat([log.table[log.table["name"] == "loss"], rival]), source="log", unit="step")
+    found = " ".join(analyse(without, events=[Event("queue_start", 300)]).verdict.evidence)
+    assert "explains none of the fall" in found
 
 
 def test_a_saddle_escape_is_never_claimed_from_a_log():

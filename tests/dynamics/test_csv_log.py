@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from rice_ssl.dynamics.csv_log import parse_csv_log, read_csv_log
+from rice_ssl.dynamics.analysis import analyse
+from rice_ssl.dynamics.csv_log import named_columns, parse_csv_log, read_csv_log
+from rice_ssl.dynamics.events import Event
 from rice_ssl.errors import InputError
 
 
@@ -84,6 +86,82 @@ def test_a_resume_puts_rows_in_order_and_is_an_event():
     assert [(event.kind, event.step) for event in log.events] == [("resume", 20)]
 
 
+def test_every_restart_is_counted():
+    rows = "".join(f"{step},{5 - step}\n" for step in (1, 2, 3, 2, 3, 2, 3, 4))
+    log = parse_csv_log(f"step,loss\n{rows}".encode())
+    assert log.notes[0] == "The steps go back 2 times (to 2): taken as a resume, rows put in order."
+    assert [event.step for event in log.events] == [2]
+    both = parse_csv_log(b"step,loss,val_loss\n10,5,\n19,4,4\n20,4,\n11,4,\n19,,3\n20,3,3\n")
+    assert both.notes[0] == "The steps go back once (to 11): taken as a resume, rows put in order."
+    assert [event.step for event in both.events] == [11]
+
+
+def batches(epochs=40, per_epoch=10, drop_at=200):
+    """Epoch, batch and loss of each row, where the loss drops at a global step."""
+    noise = np.random.default_rng(0).normal(0, 0.01, epochs * per_epoch)
+    for step in range(epochs * per_epoch):
+        yield *divmod(step, per_epoch), 4 - 0.002 * step - (step >= drop_at) + noise[step]
+
+
+@pytest.mark.parametrize("name", ["batch", "step", "iter", "Batch"])
+def test_a_counter_that_starts_again_with_each_epoch_numbers_rows_by_their_order(name):
+    rows = list(batches())
+    text = f"epoch,{name},loss\n" + "\n".join(f"{epoch},{batch},{loss}" for epoch, batch, loss in rows)
+    log = parse_csv_log(text.encode())
+    assert log.unit == "step"
+    assert curve(log) == (list(range(400)), [loss for *_, loss in rows])
+    assert log.notes == (
+        f"Column '{name}' starts again with each 'epoch': rows were numbered from 0 in their order, "
+        "which counts steps only where every batch was logged.",
+    )
+    assert log.events == ()
+    found = analyse(log, events=[Event("queue_start", 200)])
+    assert (found.verdict.word, [drop.drop.step for drop in found.drops]) == ("schedule artefact", [200])
+
+
+def test_validation_rows_without_a_batch_stand_at_the_end_of_their_epoch():
+    log = parse_csv_log(b"epoch,batch,loss,val_loss\n0,0,5,\n0,1,4,\n0,,,6\n1,0,3,\n1,1,2,\n1,,,5\n")
+    assert curve(log) == ([0, 1, 2, 3], [5, 4, 3, 2])
+    assert curve(log, split="val") == ([1, 3], [6, 5])
+
+
+def test_a_long_log_of_batches_gives_every_metric_the_same_number():
+    rows = [f"{split},{e},{b},{5 - e - b}" for split in ("train", "val") for e in range(3) for b in range(2)]
+    log = parse_csv_log(("split,epoch,batch,loss\n" + "\n".join(rows)).encode())
+    assert curve(log)[0] == curve(log, split="val")[0] == list(range(6))
+
+
+def test_a_resume_in_a_log_of_batches_is_still_a_resume():
+    rows = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (1, 1), (2, 0), (2, 1)]
+    text = "epoch,batch,loss\n" + "\n".join(f"{e},{b},{k}" for k, (e, b) in enumerate(rows))
+    log = parse_csv_log(text.encode())
+    assert curve(log) == ([0, 1, 2, 3, 4, 5], [0, 1, 2, 5, 6, 7])
+    assert [event.step for event in log.events] == [3]
+
+
+def test_batches_without_an_epoch_column_are_numbered_where_they_start_again_often():
+    text = "batch,loss\n" + "\n".join(f"{batch},{loss}" for _, batch, loss in batches(epochs=5))
+    log = parse_csv_log(text.encode())
+    assert curve(log)[0] == list(range(50))
+    assert "starts again at 0 4 times: rows were numbered" in log.notes[0]
+
+
+def test_a_counter_that_runs_on_is_preferred_and_left_alone():
+    text = "epoch,step,global_step,loss\n" + "\n".join(f"{e},{b},{10 * e + b},1" for e in range(3) for b in range(10))
+    log = parse_csv_log(text.encode())
+    assert (curve(log)[0], log.notes) == (list(range(30)), ())
+    text = "epoch,step,loss\n" + "\n".join(f"{e},{10 * e + b},1" for e in range(3) for b in range(10))
+    assert parse_csv_log(text.encode()).notes == ()
+
+
+def test_a_loss_column_without_two_numbers_is_told():
+    log = parse_csv_log(b"step,train_loss,valid_loss,comment\n1,5,,a\n2,4,x,b\n3,3,6,c\n")
+    assert log.splits("loss") == ["train"]
+    assert log.notes == ("Column 'valid_loss' left out: it holds 1 usable number, and a curve needs two.",)
+    log = parse_csv_log(b"step,a,b\n1,5,\n2,4,\n3,3,\n", loss_columns=named_columns("a", "b"))
+    assert log.notes == ("Column 'b' left out: it holds 0 usable numbers, and a curve needs two.",)
+
+
 def test_columns_named_by_hand():
     content = b"t,a,b\n1,5,6\n2,4,5\n"
     log = parse_csv_log(content, step_column="t", loss_columns={"a": "train", "b": "val"})
@@ -91,6 +169,9 @@ def test_columns_named_by_hand():
     assert curve(log, split="val") == ([1, 2], [6, 5])
     with pytest.raises(InputError, match="no column 'z'; its columns are 't', 'a', 'b'"):
         parse_csv_log(content, step_column="z")
+    assert named_columns("a", "") == {"a": "train"}
+    with pytest.raises(InputError, match="'a' is named for training and for validation: name one for each"):
+        named_columns("a", "a")
 
 
 @pytest.mark.parametrize(

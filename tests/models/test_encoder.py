@@ -81,3 +81,25 @@ def test_an_unknown_name_is_refused_with_close_ones():
 def test_options_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="encoder.options.*'chanels'.*do not fit resnet10t"):
         Encoder(EncoderConfig("resnet10t", {"chanels": 8}))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("vit_tiny_patch16_224", {"embed_dim": 24, "depth": 1, "num_heads": 2}, (96, 96)),
+        ("resnet10t", {**THIN, "in_chans": 1}, (64, 64)),
+    ],
+)
+def test_images_that_it_does_not_take_are_refused_before_any_work(name, options, size):
+    encoder = Encoder(EncoderConfig(name, options, "avg"))
+    with pytest.raises(InputError, match=f"encoder {name} .*does not take images of {size[0]}x{size[1]} px"):
+        encoder.refuse_unfit(size)
+
+
+def test_images_that_it_takes_change_nothing():
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig("resnet10t", THIN, "avg")).train()
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    encoder.refuse_unfit((64, 48))
+    assert encoder.training
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())

@@ -2,98 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent
-FILES = {
-    "run.json",
-    "manifest.parquet",
-    "findings.parquet",
-    "events.jsonl",
-    "metrics.parquet",
-    "weights/swav.safetensors",
-    "weights/classifier.safetensors",
-    "predictions.parquet",
-    "embeddings.parquet",
-    "prototypes.parquet",
-    "cams/index.parquet",
-    "cams/cams.npy",
-    "thumbnails/images.parquet",
-    "map.parquet",
-    "report.json",
-    "dynamics.json",
-    "submission.csv",
-}
-
-
-def settings(folder: Path, **changes):
-    return {
-        "name": "tiny",
-        "run": str(folder / "run"),
-        "seed": 3,
-        "data": {
-            "root": str(folder / "images"),
-            "test_labels": str(folder / "images" / "test_labels.csv"),
-            "image_size": [32, 40],
-            "simulate": {"pairs": 24, "test_fraction": 0.25, "seed": 5},
-        },
-        "encoder": {"name": "resnet10t", "options": {"channels": [8, 8, 8, 16]}, "pooling": "concat"},
-        "pretrain": {
-            "epochs": 4,
-            "batch_size": 6,
-            "global_size": 32,
-            "local_size": 16,
-            "local_crops": 1,
-            "hidden": 16,
-            "projection": 8,
-            "prototypes": 6,
-            "queue_batches": 2,
-            "log_every": 1,
-            "checkpoint_every": 1,
-        },
-        "finetune": {"epochs": 2, "batch_size": 6, "log_every": 1, "checkpoint_every": 1},
-        "map": {"methods": ["pca"], "prototype_clusters": 2},
-        "evaluate": {"bootstrap": 100},
-        "dynamics": {"bootstrap": 100},
-        **changes,
-    }
-
-
-def rice_ssl(*arguments, check=True, **kwargs):
-    command = [sys.executable, "-m", "pipelines.main", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **kwargs)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
-
-
-def files_of(folder: Path) -> set[str]:
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return {f for f in found if not f.startswith(("cache/", "checkpoints/"))}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("whole")
-    (where / "run.yaml").write_text(yaml.safe_dump(settings(where)))
-    return where
-
-
-@pytest.fixture(scope="module")
-def first(folder):
-    done = rice_ssl("run", folder / "run.yaml", "--json", "--no-progress")
-    return json.loads(done.stdout)
-
-
-STAGES = ["import", "pretrain", "finetune", "embed", "map", "evaluate", "dynamics", "submit"]
+from tests.pipelines.tiny_run import FILES, ROOT, STAGES, files_of, rice_ssl, settings
 
 
 def test_every_stage_is_done_and_every_file_is_there(folder, first):
@@ -121,12 +40,13 @@ def test_a_second_run_finds_everything_up_to_date(folder, first):
     assert again["up_to_date"] == STAGES
 
 
-def test_a_changed_setting_redoes_that_stage_alone(folder, first):
-    changed = settings(folder, evaluate={"bootstrap": 150})
-    (folder / "changed.yaml").write_text(yaml.safe_dump(changed))
-    again = json.loads(rice_ssl("run", folder / "changed.yaml", "--json", "--no-progress").stdout)
+def test_a_changed_setting_redoes_that_stage_alone(folder, first, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    changed = settings(folder, evaluate={"bootstrap": 150}, run=str(tmp_path / "run"))
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(changed))
+    again = json.loads(rice_ssl("run", tmp_path / "changed.yaml", "--json", "--no-progress").stdout)
     assert again["done"] == ["evaluate"]
-    assert json.loads((folder / "run" / "report.json").read_text())["bootstrap"] == 150
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["bootstrap"] == 150
 
 
 def test_a_killed_run_resumes_to_the_same_figures(folder, first, tmp_path):

@@ -309,3 +309,20 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path,
     with pytest.raises(TrainingError, match=r"loss became nan at step 2: lower finetune.lr \(0.01\)"):
         training.run(show=False)
     assert begin(tmp_path).progress.step == 2
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused_by_name(tmp_path, monkeypatch):
+    stop_after(begin(tmp_path), 6, monkeypatch)
+    begin(tmp_path, log_every=2)  # changes no number
+    with pytest.raises(ArtifactError, match="another setting of dropout, lr. Remove that folder"):
+        begin(tmp_path, lr=0.5, dropout=0.9)
+    with pytest.raises(ArtifactError, match="another setting of samples"):
+        begin(tmp_path, train=range(TRAIN - 1))
+    with pytest.raises(ArtifactError, match="another setting of classes"):
+        begin(tmp_path, classes=("a", "b", "c"))
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="this machine has no CUDA device"):
+        begin(tmp_path, accelerator="cuda")

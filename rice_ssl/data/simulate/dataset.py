@@ -23,6 +23,7 @@ from rice_ssl.data.simulate.pair import CLASSES, SENSORS, SUFFIXES, PairPlan, pl
 from rice_ssl.errors import InputError
 
 MARKER: Final = "SIMULATED.json"
+_TABLES: Final = ("Train.csv", "Test.csv", "SampleSubmission.csv", "test_labels.csv", "truth.csv")
 _TEXT_COLUMNS: Final = ("pair_id", "label", "split", "evidence", "marks", "ground")
 
 
@@ -107,28 +108,28 @@ def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object
     write_whole(path, stream.getvalue().encode())
 
 
-def _write_tables(folder: Path, rows: list[TruthRow]) -> None:
-    """Write the challenge's three tables, the test pairs' labels and the truth, each in the order of the ids."""
+def _write_tables(folder: Path, rows: list[TruthRow], names: Sequence[str]) -> None:
+    """Write those named of the challenge's three tables, the test pairs' labels and the truth, in order of the ids."""
     rows = sorted(rows, key=lambda row: str(row["pair_id"]))
     train = [row for row in rows if row["split"] == "train"]
     test = [row for row in rows if row["split"] == "test"]
     suffixes = [SUFFIXES[sensor] for sensor in SENSORS]
-    _write_csv(
-        folder / "Train.csv",
-        ("Image_id", "Label"),
-        [(f"{row['pair_id']}{suffix}.jpg", row["label"]) for row in train for suffix in suffixes],
-    )
-    _write_csv(
-        folder / "Test.csv", ("Image_id",), [(f"{row['pair_id']}{suffix}.jpg",) for row in test for suffix in suffixes]
-    )
-    _write_csv(
-        folder / "SampleSubmission.csv",
-        ("Image_id", *CLASSES),
-        [(f"{row['pair_id']}.jpg", *(0 for _ in CLASSES)) for row in test],
-    )
-    _write_csv(folder / "test_labels.csv", ("pair_id", "label"), [(row["pair_id"], row["label"]) for row in test])
     columns = list(rows[0])
-    _write_csv(folder / "truth.csv", columns, [[row[column] for column in columns] for row in rows])
+    content: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
+        "Train.csv": (
+            ("Image_id", "Label"),
+            [(f"{row['pair_id']}{suffix}.jpg", row["label"]) for row in train for suffix in suffixes],
+        ),
+        "Test.csv": (("Image_id",), [(f"{row['pair_id']}{suffix}.jpg",) for row in test for suffix in suffixes]),
+        "SampleSubmission.csv": (
+            ("Image_id", *CLASSES),
+            [(f"{row['pair_id']}.jpg", *(0 for _ in CLASSES)) for row in test],
+        ),
+        "test_labels.csv": (("pair_id", "label"), [(row["pair_id"], row["label"]) for row in test]),
+        "truth.csv": (columns, [[row[column] for column in columns] for row in rows]),
+    }
+    for name in names:
+        _write_csv(folder / name, *content[name])
 
 
 def _draw(folder: Path, seed: int, plans: Sequence[PairPlan], workers: int, bar: tqdm[Any]) -> None:
@@ -159,7 +160,7 @@ def simulate_dataset(
     leaf = the main leaf; lesion = lesions proper without halo, drawn for both sensors even where only one shows them:
     see ``evidence`` in truth.csv), and last Train.csv, Test.csv, SampleSubmission.csv, test_labels.csv, truth.csv.
     SIMULATED.json says ``"complete": true`` once everything is there. A call that was interrupted goes on where it
-    stopped, and one that had finished draws only what has gone missing.
+    stopped, and one that had finished makes only what has gone missing, pictures or tables.
 
     Args:
         folder: a new or empty folder, or one that a call with the same settings began.
@@ -208,8 +209,10 @@ def simulate_dataset(
             raise InputError(f"{folder / ROWS} lost the row of {plan.pair_id}; call again, alone.")
         known[plan.pair_id] = row
     rows = [known[plan.pair_id] for plan in plans]
-    if missing or not json.loads((folder / MARKER).read_text())["complete"]:
-        _write_tables(folder, rows)
+    whole = not missing and json.loads((folder / MARKER).read_text())["complete"]
+    lost = [name for name in _TABLES if not (whole and (folder / name).is_file())]
+    if lost:
+        _write_tables(folder, rows, lost)
         write_whole(folder / MARKER, json.dumps(_marker(config, complete=True), indent=2).encode())
     shutil.rmtree(folder / ROWS)
     return SimulatedDataset(

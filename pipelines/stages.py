@@ -1,0 +1,247 @@
+"""The stages of a run: what each reads, what it writes, and whether it is up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+
+from pipelines.configuration import config_to_dict
+from pipelines.dynamics import run_dynamics
+from pipelines.embed import run_embed
+from pipelines.evaluate import run_evaluate
+from pipelines.finetune import run_finetune
+from pipelines.map import run_map
+from pipelines.pretrain import run_pretrain
+from pipelines.submit import run_submit
+from rice_ssl.artifacts import TABLES, RunStore
+from rice_ssl.config import FREE_TO_CHANGE, RunConfig
+from rice_ssl.errors import ArtifactError
+
+IMPORT = "import"
+IMPORTED = ("manifest.parquet", "findings.parquet")
+CLASSIFIED = ("predictions.parquet", "cams/index.parquet", "cams/cams.npy")
+"""What embed makes where there is a classifier."""
+_TRAININGS = {"pretrain", "finetune"}
+_IMAGES, _LABELS = ("pair_id", "sensor", "sha256", "split"), ("label", "fold")
+
+
+class Summary(Protocol):
+    """What a stage tells at its end."""
+
+    def text(self) -> str:
+        """Readable summary."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: also the command's.
+        sections: of the configuration.
+        columns: of the manifest that it reads.
+        splits: whose rows it reads.
+        needs: stages whose results it reads.
+        outputs: files that it writes in any case.
+        act: does it; takes store, configuration, whether to show progress, and a limit in minutes (pretrain alone).
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    columns: tuple[str, ...]
+    splits: tuple[str, ...]
+    needs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    act: Callable[[RunStore, RunConfig, bool, float | None], Summary]
+
+
+_LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "pretrain",
+            ("seed", "encoder", "pretrain"),
+            _IMAGES,
+            _LEARNT,
+            (),
+            ("weights/swav.safetensors", "metrics.parquet"),
+            lambda store, config, progress, limit: run_pretrain(store, config, progress=progress, max_minutes=limit),
+        ),
+        Stage(
+            "finetune",
+            ("seed", "encoder", "finetune"),
+            (*_IMAGES, *_LABELS),
+            _LEARNT,
+            ("pretrain",),
+            ("weights/classifier.safetensors", "metrics.parquet"),
+            lambda store, config, progress, limit: run_finetune(store, config, progress=progress),
+        ),
+        Stage(
+            "embed",
+            ("embed",),
+            (*_IMAGES, *_LABELS),
+            _ALL,
+            ("pretrain", "finetune"),
+            ("embeddings.parquet", "prototypes.parquet", "thumbnails/images.parquet"),
+            lambda store, config, progress, limit: run_embed(store, config, progress=progress),
+        ),
+        Stage(
+            "map",
+            ("seed", "map"),
+            (),
+            (),
+            ("embed",),
+            ("map.parquet",),
+            lambda store, config, progress, limit: run_map(store, config, progress=progress),
+        ),
+        Stage(
+            "evaluate",
+            ("seed", "evaluate"),
+            (*_IMAGES, *_LABELS),
+            _ALL,
+            ("embed",),
+            ("report.json",),
+            lambda store, config, progress, limit: run_evaluate(store, config),
+        ),
+        Stage(
+            "dynamics",
+            ("seed", "dynamics"),
+            (),
+            (),
+            ("pretrain",),
+            ("dynamics.json",),
+            lambda store, config, progress, limit: run_dynamics(store, config),
+        ),
+        Stage(
+            "submit",
+            (),
+            _IMAGES,
+            _ALL,
+            ("embed",),
+            ("submission.csv",),
+            lambda store, config, progress, limit: run_submit(store, config),
+        ),
+    )
+}
+
+
+def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
+    """SHA-256 of all that a stage's result depends on: settings, rows of the manifest, and the stages before it.
+
+    Raises:
+        ArtifactError: the run has no manifest that can be read.
+    """
+    settings, manifest = config_to_dict(config), store.read_table("manifest")
+    for section in _TRAININGS:
+        settings[section] = {k: v for k, v in settings[section].items() if k not in FREE_TO_CHANGE}
+    found: dict[str, str] = {}
+    for stage in STAGES.values():
+        rows = manifest.loc[manifest["split"].isin(stage.splits), list(stage.columns)]
+        found[stage.name] = fingerprint(
+            {section: settings[section] for section in stage.sections},
+            settings["data"]["image_size"],
+            list(store.info()["classes"]),
+            rows.astype("object").where(rows.notna(), None).to_numpy().tolist(),
+            [found[need] for need in stage.needs],
+        )
+    return found
+
+
+def fingerprint(*parts: Any) -> str:
+    """SHA-256 over the JSON of ``parts``."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def is_current(store: RunStore, name: str, wanted: str, outputs: tuple[str, ...]) -> bool:
+    """Whether a stage was done from what ``wanted`` stands for, and its files are there as they were written."""
+    try:
+        if store.info()["stages"].get(name, {}).get("fingerprint") != wanted:
+            return False
+        for file in outputs:
+            if not (store.root / file).is_file():
+                return False
+            store.check_hash(file, "rice-ssl run CONFIG")
+    except ArtifactError:
+        return False
+    return True
+
+
+def outputs_of(stage: Stage, skipped: Mapping[str, str]) -> tuple[str, ...]:
+    """Files that a stage writes, when the stages of ``skipped`` are left out."""
+    return stage.outputs + (CLASSIFIED if stage.name == "embed" and "finetune" not in skipped else ())
+
+
+def left_out(store: RunStore) -> dict[str, str]:
+    """Stages that this run's data do not allow, and why."""
+    manifest, classes = store.read_table("manifest", ["split", "label"]), list(store.info()["classes"])
+    known: pd.Series = manifest.loc[manifest["split"] == "train", "label"]
+    known = known[known.isin(classes)]
+    found: dict[str, str] = {}
+    if known.nunique() < 2:
+        why = (
+            f"the training pairs have one class only ({known.iloc[0]})"
+            if len(known)
+            else "no training pair is labelled"
+        )
+        found |= dict.fromkeys(("finetune", "evaluate", "submit"), why)
+    if not (manifest["split"] == "test").any():
+        found.setdefault("submit", "there is no test pair")
+    return found
+
+
+def run_stage(
+    store: RunStore, config: RunConfig, stage: Stage, wanted: str, *, progress: bool, max_minutes: float | None = None
+) -> Summary:
+    """Do one stage, whether or not it is up to date, and note that it is.
+
+    A training resumes from its checkpoint when that is of the same settings and data; others are thrown away.
+
+    Args:
+        store: the run.
+        config: its configuration.
+        stage: to do.
+        wanted: its fingerprint.
+        progress: whether to show progress bars.
+        max_minutes: stop pretraining after that long; None for no limit.
+    """
+    if stage.name in _TRAININGS:
+        _drop_unreadable_log(store)
+        _drop_stale_checkpoints(store, stage.name, wanted)
+    started = time.perf_counter()
+    summary = stage.act(store, config, progress, max_minutes)
+    if getattr(summary, "finished", True):
+        store.finish_stage(stage.name, wanted, seconds=round(time.perf_counter() - started, 1))
+    return summary
+
+
+def _drop_stale_checkpoints(store: RunStore, stage: str, wanted: str) -> None:
+    """Throw away a stage's checkpoints when they belong to other settings or other data."""
+    folder = store.root / "checkpoints" / stage
+    note = folder / "fingerprint"
+    if folder.is_dir() and (not note.is_file() or note.read_text() != wanted):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(wanted)
+
+
+def _drop_unreadable_log(store: RunStore) -> None:
+    """Both trainings are due again where their log cannot be read: there would be a hole in it."""
+    file = TABLES["metrics"].file
+    if not store.has("metrics"):
+        return
+    try:
+        store.note_hash(file)  # a process killed between writing the log and noting its hash leaves the two apart
+        store.read_table("metrics")
+    except ArtifactError:
+        store.remove(file)
+        shutil.rmtree(store.root / "checkpoints", ignore_errors=True)
+        store.update_info(stages={k: v for k, v in store.info()["stages"].items() if k not in _TRAININGS})

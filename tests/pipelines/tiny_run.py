@@ -1,0 +1,74 @@
+"""A run that takes seconds: its settings, its files, and the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+STAGES = ["import", "pretrain", "finetune", "embed", "map", "evaluate", "dynamics", "submit"]
+FILES = {
+    "run.json",
+    "manifest.parquet",
+    "findings.parquet",
+    "events.jsonl",
+    "metrics.parquet",
+    "weights/swav.safetensors",
+    "weights/classifier.safetensors",
+    "predictions.parquet",
+    "embeddings.parquet",
+    "prototypes.parquet",
+    "cams/index.parquet",
+    "cams/cams.npy",
+    "thumbnails/images.parquet",
+    "map.parquet",
+    "report.json",
+    "dynamics.json",
+    "submission.csv",
+}
+
+
+def settings(folder: Path, **changes):
+    return {
+        "name": "tiny",
+        "run": str(folder / "run"),
+        "seed": 3,
+        "data": {
+            "root": str(folder / "images"),
+            "test_labels": str(folder / "images" / "test_labels.csv"),
+            "image_size": [32, 40],
+            "simulate": {"pairs": 24, "test_fraction": 0.25, "seed": 5},
+        },
+        "encoder": {"name": "resnet10t", "options": {"channels": [8, 8, 8, 16]}, "pooling": "concat"},
+        "pretrain": {
+            "epochs": 4,
+            "batch_size": 6,
+            "global_size": 32,
+            "local_size": 16,
+            "local_crops": 1,
+            "hidden": 16,
+            "projection": 8,
+            "prototypes": 6,
+            "queue_batches": 2,
+            "log_every": 1,
+            "checkpoint_every": 1,
+        },
+        "finetune": {"epochs": 2, "batch_size": 6, "log_every": 1, "checkpoint_every": 1},
+        "map": {"methods": ["pca"], "prototype_clusters": 2},
+        "evaluate": {"bootstrap": 100},
+        "dynamics": {"bootstrap": 100},
+        **changes,
+    }
+
+
+def rice_ssl(*arguments, check=True, **kwargs):
+    command = [sys.executable, "-m", "pipelines.main", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **kwargs)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def files_of(folder: Path) -> set[str]:
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return {f for f in found if not f.startswith(("cache/", "checkpoints/"))}
