@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
-from sklearn.manifold import trustworthiness as measure_trustworthiness
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.embeddings.neighbours import nearest
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.agreement import jensen_shannon, who_is_right
+from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
 from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.sensors import BOTH
 
@@ -44,7 +44,7 @@ def offered_runs() -> list[Path]:
 def current_run() -> RunKey:
     """The run on screen: one of those offered, never a path out of a URL."""
     runs = offered_runs()
-    number = st.session_state.get("run_number", 0)
+    number = st.session_state.get("run", 0)
     path = runs[number if isinstance(number, int) and 0 <= number < len(runs) else 0]
     stamp = path / "run.json"
     state = stamp.stat() if stamp.is_file() else None
@@ -127,8 +127,35 @@ def sensors(run: RunKey) -> list[str]:
 
 
 def titles(run: RunKey) -> dict[str, str]:
-    """How each sensor is written on screen; ``both`` is the pair judged from all its sensors."""
-    return {**{str(s["name"]): str(s["title"]) for s in info(run)["sensors"]}, BOTH: "Both"}
+    """How each sensor is written on screen; ``both``, the pair judged from all its sensors, is the joint prediction."""
+    return {**{str(s["name"]): str(s["title"]) for s in info(run)["sensors"]}, BOTH: "Joint"}
+
+
+def weights_from(run: RunKey) -> str | None:
+    """Name of the other run whose weights were used; None where they are the run's own."""
+    name = info(run).get("weights_from")
+    return name if isinstance(name, str) and name else None
+
+
+def remedy(run: RunKey, command: str) -> str:
+    """What makes what this run lacks for want of weights, which ``rice-ssl pretrain`` or ``finetune`` makes."""
+    other, where = weights_from(run), info(run).get("weights_run")
+    if other is None:
+        return f"Make them with `rice-ssl {command} {run.path}`, then `rice-ssl embed {run.path}`."
+    first, then = (where, "") if isinstance(where, str) else ("RUN", " --weights RUN")
+    return (
+        f"Its weights are those of the run {other}, which has none: make them with `rice-ssl {command} {first}`, then "
+        f"`rice-ssl embed {run.path}{then}`."
+    )
+
+
+def was_seen(run: RunKey, split: str) -> bool:
+    """Whether the weights were trained (``train``) or chosen (``val``) on the pairs of a split.
+
+    A run with the weights of another keeps the splits that its pairs had there; one that does not note where that run
+    is, is older than this rule, and none of its pairs were seen.
+    """
+    return split != "test" and (weights_from(run) is None or "weights_run" in info(run))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -226,41 +253,33 @@ def prototypes(run: RunKey) -> pd.DataFrame:
     """
     logits = vectors(run, "embeddings", "prototype_logits")
     if logits is None:
-        raise ArtifactError(
-            f"This run has no prototypes. Make them with `rice-ssl pretrain {run.path}`, then `rice-ssl embed`."
-        )
+        raise ArtifactError(f"This run has no prototypes. {remedy(run, 'pretrain')}")
     return prototype_table(table(run, "prototypes"), pairs(run)["label"], logits.shape[1])
 
 
-TRUST_SAMPLE, TRUST_NEIGHBOURS = 2000, 15
+def clusters(run: RunKey) -> pd.Series:
+    """Cluster of each prototype, counted from 1 for the largest, indexed by prototype; empty where the map has none."""
+    maps = table(run, "map", ["kind", "prototype", "cluster"])
+    own = maps[(maps["kind"] == "prototype") & (maps["cluster"] >= 0)].drop_duplicates("prototype")
+    return own.set_index("prototype")["cluster"] + 1
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def trustworthiness(run: RunKey, space: str, method: str) -> tuple[float, int, int] | None:
-    """Trustworthiness of a map in [0, 1], its k, and the images it was measured on (a seeded sample of at most 2,000).
+QUALITY_SAMPLE = 2000
 
-    None where the space's vectors are missing or too few.
 
-    Source: Venna and Kaski 2001, as scikit-learn has it.
-    """
+@st.cache_data(max_entries=32, show_spinner="Measuring the map …")
+def quality(run: RunKey, space: str, method: str) -> MapQuality | None:
+    """How far a map may be believed, on a seeded sample of at most 2,000 images; None where they are fewer than 50."""
     name = "predictions" if space == "logits" else "embeddings"
     maps = table(run, "map")
     maps = maps[(maps["kind"] == "image") & (maps["space"] == space) & (maps["method"] == method)]
     original = vectors(run, name, space)
-    if original is None or maps.empty:
+    if original is None or len(maps) < FEWEST:
         return None
-    row = {
-        key: number
-        for number, key in enumerate(table(run, name, ["pair_id", "sensor"]).itertuples(index=False, name=None))
-    }
-    if len(maps) > TRUST_SAMPLE:
-        maps = maps.sample(TRUST_SAMPLE, random_state=0)
+    keys = table(run, name, ["pair_id", "sensor"]).itertuples(index=False, name=None)
+    row = {key: number for number, key in enumerate(keys)}
+    if len(maps) > QUALITY_SAMPLE:
+        maps = maps.sample(QUALITY_SAMPLE, random_state=0)
     rows = [row[key] for key in zip(maps["pair_id"], maps["sensor"], strict=True)]
-    neighbours_counted = min(TRUST_NEIGHBOURS, (len(rows) - 1) // 2)
-    if neighbours_counted < 1:
-        return None
     metric = "euclidean" if space == "logits" else "cosine"
-    value = measure_trustworthiness(
-        original[rows], maps[["x", "y"]].to_numpy(), n_neighbors=neighbours_counted, metric=metric
-    )
-    return float(value), neighbours_counted, len(rows)
+    return map_quality(original[rows], maps[["x", "y"]].to_numpy(), metric=metric)

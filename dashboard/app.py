@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -31,31 +33,58 @@ SCREENS = (
 def main() -> None:
     """Draw the navigation, what is said on every screen, and the screen."""
     st.set_page_config(page_title="rice_ssl", page_icon=ICON.as_posix(), layout="wide")
-    pages = [
-        st.Page(guarded(page), title=title, icon=icon, url_path=title.lower(), default=title == "Overview")
-        for title, page, icon in SCREENS
-    ]
-    st.session_state["pages"] = {title.lower(): page for (title, _, _), page in zip(SCREENS, pages, strict=True)}
-    chosen = st.navigation(pages)
+    first, *others = SCREENS
+    pages = {first[0].lower(): st.Page(guarded(first[1]), title=first[0], icon=first[2], default=True)}
+    for title, page, icon in others:
+        pages[title.lower()] = st.Page(guarded(page), title=title, icon=icon, url_path=title.lower())
+    st.session_state["pages"] = pages
+    by_name = _by_name(first[0], pages)
+    chosen = st.navigation([*pages.values(), by_name])
+    if chosen.url_path == by_name.url_path:
+        chosen.run()  # goes to the first screen; before a widget is bound to what the link says, which goes with it
     _about_run()
     chosen.run()
 
 
+def _by_name(title: str, pages: Mapping[str, Any]) -> Any:
+    """The first screen by its own name: Streamlit serves a default page at the bare address alone."""
+
+    def go() -> None:
+        st.switch_page(pages[title.lower()], query_params=st.query_params.to_dict())
+
+    return st.Page(go, title=title, url_path=title.lower(), visibility="hidden")
+
+
 def _about_run() -> None:
-    """Which run this is, a choice where several are offered, and a badge where its data is simulated."""
+    """Which run this is, a choice where several are offered, and badges where its data or weights are simulated."""
     runs = access.offered_runs()
     with st.sidebar:
         if len(runs) > 1:
-            st.selectbox("Run", range(len(runs)), format_func=lambda number: runs[number].name, key="run_number")
+            names = _told_apart([run.name for run in runs])
+            st.selectbox("Run", range(len(runs)), format_func=names.__getitem__, key="run", bind="query-params")
         try:
-            info = access.info(access.current_run())
+            run = access.current_run()
+            info, other = access.info(run), access.weights_from(run)
         except RiceSSLError:
             return
         st.caption(f"Run **{info.get('name', runs[0].name)}**")
-        if info.get("weights_from"):
-            st.caption(f"Weights of the run {info['weights_from']}")
-    if info.get("simulated"):
-        st.badge("Simulated data: no picture here is a photograph", icon=":material/science:", color="orange")
+        if other:
+            st.caption(f"Weights of the run **{other}**")
+    badges = ["Simulated data: no picture here is a photograph"] if info.get("simulated") else []
+    if other and info.get("weights_simulated"):
+        badges.append(f"Weights trained on simulated leaves (run {other})")
+    if badges:
+        with st.container(horizontal=True, gap="small"):
+            for text in badges:
+                st.badge(text, icon=":material/science:", color="orange")
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names, numbered where one is there more than once."""
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: number + 1].count(name)})"
+        for number, name in enumerate(names)
+    ]
 
 
 main()

@@ -4,45 +4,52 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image, ImageOps
 
-from dashboard.charts.figures import CLASS_COLOURS, GREY, SENSOR_SYMBOLS, WRONG, plain
+from dashboard.charts.figures import GREY, SENSOR_SYMBOLS, WRONG, alternating, bare, plain
 
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA"}
-_CANVAS = 1400
-_TILE = 46
+_WIDE, _TALL = 1400, 1050
+_TILE, _FRAME = 46, 4
+_HEIGHT, _IMAGES_HEIGHT = 490, 540
 
 
 def point_map(
     points: pd.DataFrame,
     colour: str,
-    colours: Mapping[str, str] | None,
+    colours: Mapping[str, str],
     *,
     sensors: Sequence[str],
     titles: Mapping[str, str],
+    texts: Mapping[str, str] | None = None,
     lines: pd.DataFrame | None = None,
-    highlight: Sequence[str] = (),
-    height: int = 620,
+    highlight: Collection[str] = (),
+    marked: Collection[str] = (),
 ) -> go.Figure:
-    """Points of a map, one trace for each value and sensor, so that the legend switches both.
+    """Points of a map, one legend entry for each value and sensor, so that the legend switches both.
+
+    The points of an entry are drawn in several traces that take turns with the others', or the sensor that is drawn
+    last would hide the first.
 
     Args:
         points: columns x, y, pair_id, sensor, ``colour``, ``kept`` (False greys a point out), ``hover``.
         colour: column whose values are coloured.
-        colours: value -> colour; a palette is taken for other values.
+        colours: value -> colour, in the order of the legend; other values are grey.
         sensors: in order; each has its own symbol.
         titles: how sensors are written.
+        texts: how values are written, where not as they are.
         lines: points of the pairs to join, columns pair_id, x, y; None for no lines.
         highlight: pair ids to ring.
-        height: pixels.
+        marked: pair ids to show as selected; nothing is where empty.
 
     Returns:
-        A figure whose ``customdata`` holds the pair id and the sensor of each point.
+        A figure whose ``customdata`` holds the pair id and the sensor of each point, as lists: plotly sends arrays of
+        numbers in a form that does not come back.
     """
     figure = go.Figure()
     if lines is not None and len(lines):
@@ -54,48 +61,55 @@ def point_map(
         )
     away = points[~points["kept"]]
     if len(away):
-        figure.add_scattergl(
-            x=away["x"], y=away["y"], mode="markers", name="Filtered out", hoverinfo="skip",
-            marker={"size": 5, "color": GREY, "opacity": 0.18}, customdata=away[["pair_id", "sensor"]].to_numpy(),
+        marker = {"size": 5, "color": GREY, "opacity": 0.18}
+        _add_points(figure, away, marker, marked, name="Filtered out", hoverinfo="skip")
+    present = points[colour].astype(str)
+    values = [*(value for value in colours if (present == value).any()), *sorted(set(present) - set(colours))]
+    groups = [
+        (value, number, part)
+        for value in values
+        for number, sensor in enumerate(sensors)
+        if len(part := points[points["kept"] & (present == value) & (points["sensor"] == sensor)])
+    ]
+    named: set[str] = set()
+    for group, positions in alternating([len(part) for _, _, part in groups]):
+        value, number, part = groups[group]
+        name = titles[sensors[number]]
+        name = name if colour == "sensor" else f"{(texts or {}).get(value, value)} · {name}"
+        marker = {
+            "size": 7,
+            "color": colours.get(value, GREY),
+            "symbol": SENSOR_SYMBOLS[number % len(SENSOR_SYMBOLS)],
+            "opacity": 0.8,
+        }
+        _add_points(
+            figure, part.iloc[positions], marker, marked, name=name, legendgroup=name, showlegend=name not in named,
+            text=part["hover"].iloc[positions].to_list(), hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    values = [str(value) for value in sorted(points[colour].unique(), key=str)]
-    palette = {value: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, value in enumerate(values)}
-    palette.update({value: shade for value, shade in (colours or {}).items() if value in palette})
-    for value in values:
-        for number, sensor in enumerate(sensors):
-            part = points[points["kept"] & (points[colour].astype(str) == value) & (points["sensor"] == sensor)]
-            if part.empty:
-                continue
-            figure.add_scattergl(
-                x=part["x"],
-                y=part["y"],
-                mode="markers",
-                name=value if value == titles[sensor] else f"{value} · {titles[sensor]}",
-                customdata=part[["pair_id", "sensor"]].to_numpy(),
-                text=part["hover"],
-                hovertemplate="%{text}<extra></extra>",
-                marker={
-                    "size": 7,
-                    "color": palette[value],
-                    "symbol": SENSOR_SYMBOLS[number % len(SENSOR_SYMBOLS)],
-                    "opacity": 0.8,
-                },
-            )
+        named.add(name)
     ringed = points[points["pair_id"].isin(highlight)]
     if len(ringed):
         figure.add_scattergl(
             x=ringed["x"], y=ringed["y"], mode="markers", name="Chosen pair", hoverinfo="skip",
             marker={"size": 18, "symbol": "circle-open", "color": WRONG, "line": {"width": 3}},
         )  # fmt: skip
-    return _square(figure, height)
+    return _as_map(figure, _HEIGHT)
 
 
-def _square(figure: go.Figure, height: int) -> go.Figure:
-    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False, title=None)
-    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, title=None)
-    figure.update_layout(dragmode="lasso", clickmode="event+select", uirevision="map")
-    plain(figure, height=height)
-    return figure.update_layout(legend={"font": {"size": 11}})
+def _add_points(figure: go.Figure, part: pd.DataFrame, marker: dict, marked: Collection[str], **trace: object) -> None:
+    if marked:
+        trace["selectedpoints"] = np.flatnonzero(part["pair_id"].isin(marked)).tolist()
+    figure.add_scattergl(
+        x=part["x"], y=part["y"], mode="markers", marker=marker,
+        customdata=part[["pair_id", "sensor"]].to_numpy().tolist(), **trace,
+    )  # fmt: skip
+
+
+def _as_map(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_layout(dragmode="lasso", clickmode="event+select")
+    return bare(plain(figure, height=height, below=True)).update_layout(
+        legend_font_size=11, legend_itemsizing="constant"
+    )
 
 
 def spread_out(x: Sequence[float], y: Sequence[float], cells: int) -> list[int]:
@@ -120,7 +134,7 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 
 def image_map(
-    points: pd.DataFrame, pictures: Sequence[bytes | None], frames: Sequence[str], *, height: int = 720
+    points: pd.DataFrame, pictures: Sequence[bytes | None], frames: Sequence[str], legend: Mapping[str, str]
 ) -> go.Figure:
     """The images themselves as points, as the original paper drew its t-SNE of logits.
 
@@ -130,36 +144,39 @@ def image_map(
         points: columns x, y, pair_id, sensor, hover; one row for each image.
         pictures: JPEG of each; None draws nothing.
         frames: colour of each image's frame.
-        height: pixels.
+        legend: what a frame of a colour means -> the colour.
     """
     x, y = _unit(points["x"].to_numpy(dtype=float)), _unit(points["y"].to_numpy(dtype=float))
-    canvas = Image.new("RGBA", (_CANVAS, _CANVAS), (0, 0, 0, 0))
-    room = _CANVAS - _TILE - 8
-    for across, up, picture, frame in zip(x, y, pictures, frames, strict=True):
+    canvas = Image.new("RGBA", (_WIDE, _TALL), (0, 0, 0, 0))
+    size = _TILE + 2 * _FRAME
+    left, top = x * (_WIDE - size), (1 - y) * (_TALL - size)
+    for across, down, picture, frame in zip(left, top, pictures, frames, strict=True):
         if picture is None:
             continue
         with Image.open(io.BytesIO(picture)) as opened:
             opened.draft("RGB", (_TILE, _TILE))
-            tile = ImageOps.expand(ImageOps.fit(opened.convert("RGB"), (_TILE, _TILE)), 4, frame)
-        canvas.paste(tile, (int(across * room), int((1 - up) * room)))
+            tile = ImageOps.expand(ImageOps.fit(opened.convert("RGB"), (_TILE, _TILE)), _FRAME, frame)
+        canvas.paste(tile, (int(across), int(down)))
     stream = io.BytesIO()
     canvas.save(stream, "WEBP", quality=80)
-    half = (_TILE + 8) / 2
     figure = go.Figure()
     figure.add_layout_image(
         source="data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii"),
-        xref="x", yref="y", x=0, y=_CANVAS, sizex=_CANVAS, sizey=_CANVAS, sizing="stretch", layer="below",
+        xref="x", yref="y", x=0, y=_TALL, sizex=_WIDE, sizey=_TALL, sizing="stretch", layer="below",
     )  # fmt: skip
     figure.add_scatter(
-        x=x * room + half,
-        y=_CANVAS - ((1 - y) * room + half),
+        x=left + size / 2,
+        y=_TALL - top - size / 2,
         mode="markers",
         marker={"size": 26, "opacity": 0},
-        customdata=points[["pair_id", "sensor"]].to_numpy(),
-        text=points["hover"],
+        customdata=points[["pair_id", "sensor"]].to_numpy().tolist(),
+        text=points["hover"].to_list(),
         hovertemplate="%{text}<extra></extra>",
-        name="Images",
+        showlegend=False,
     )
-    figure.update_xaxes(range=[0, _CANVAS], showgrid=False, constrain="domain")
-    figure.update_yaxes(range=[0, _CANVAS], showgrid=False, scaleanchor="x")
-    return _square(figure, height).update_layout(showlegend=False)
+    for text, colour in legend.items():
+        marker = {"size": 12, "symbol": "square-open", "color": colour, "line": {"width": 4}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=text, marker=marker)
+    _as_map(figure, _IMAGES_HEIGHT)
+    figure.update_xaxes(range=[0, _WIDE], constrain="domain")
+    return figure.update_yaxes(range=[0, _TALL], scaleanchor="x")

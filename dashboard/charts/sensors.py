@@ -69,17 +69,16 @@ def counts_matrix(table: Sequence[Sequence[int]], classes: Sequence[str], rows: 
             y=list(classes),
             customdata=100 * share,
             hovertemplate=f"{rows} %{{y}}, {columns} %{{x}}: %{{z}} pairs (%{{customdata:.1f}}%)<extra></extra>",
-            colorscale=[[0, "rgba(47,138,196,0.06)"], [1, "rgba(47,138,196,0.85)"]],
+            colorscale=[[0, "rgba(47,138,196,0.06)"], [1, "rgba(47,138,196,0.5)"]],  # text stays readable on it
             showscale=False,
             xgap=2,
             ygap=2,
         )
     )
-    most = max(1, int(counts.max()))
-    for row, column in np.ndindex(*counts.shape):  # as annotations: plotly's own cell text is dark on the dark theme
-        value = int(counts[row, column])
-        font = {"size": 15, "color": "white"} if value > 0.5 * most else {"size": 15}
-        figure.add_annotation(x=classes[column], y=classes[row], text=str(value), showarrow=False, font=font)
+    for row, column in np.ndindex(*counts.shape):  # annotations take the theme's colour; a heat map's own text does not
+        figure.add_annotation(
+            x=classes[column], y=classes[row], text=str(int(counts[row, column])), showarrow=False, font={"size": 15}
+        )
     figure.update_yaxes(autorange="reversed", title=rows, automargin=True, showgrid=False)
     figure.update_xaxes(title=columns, side="bottom", showgrid=False)
     return plain(figure, height=300, legend=False)

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.charts.event_labels import Label, place_labels
-from dashboard.charts.figures import INK
+from dashboard.charts.figures import inked
 from rice_ssl.dynamics.events import Event
 from rice_ssl.dynamics.logs import TrainingLog
 
@@ -104,13 +104,11 @@ def training_figure(
     figure.update_layout(
         height=400 + 130 * (len(panels) - 1) + 20 * levels,
         margin={"l": 60, "r": 20, "t": 24 + 20 * levels, "b": 90},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "yanchor": "top", "y": -0.16 if len(panels) > 1 else -0.22, "x": 0},
         hovermode="x unified",
         uirevision=metric,
     )
-    return figure
+    return inked(figure)
 
 
 def envelope(steps: Floats, values: Floats, most: int = MOST_POINTS) -> tuple[Floats, Floats]:
@@ -224,7 +222,7 @@ def _add_events(figure: go.Figure, labels: Sequence[Label], others: Sequence[Eve
             xanchor=label.anchor,
             text=html.escape(label.text, quote=False),
             hovertext=_hover(label.event, unit),
-            font={"size": 12, "color": INK},
+            font={"size": 12},
             **shared,
         )
     for event in others:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import access
+from dashboard import access, state
 from rice_ssl.errors import RiceSSLError
 
 
@@ -17,14 +17,17 @@ def explain(error: RiceSSLError) -> None:
 
 
 def guarded(page: Callable[[], None]) -> Callable[[], None]:
-    """A screen that explains what it lacks instead of failing."""
+    """A screen that explains what it lacks instead of failing, and says what its link names in vain."""
 
     @functools.wraps(page)
     def shown() -> None:
+        state.expect_link()
+        notices = st.container()
         try:
             access.info(access.current_run())  # a run that cannot be read at all is the first thing to say
             page()
         except RiceSSLError as error:
             explain(error)
+        state.tell_unknown(notices)
 
     return shown

@@ -6,52 +6,77 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.words import SPLITS
 
 ALL = "all"
 SHOW = {
-    ALL: "All pairs",
-    "disagree": "Sensors disagree",
-    "wrong": "Wrong with both sensors",
+    ALL: "all pairs",
+    "disagree": "sensors disagree",
+    "wrong": "joint prediction is wrong",
 }
+_JUMP, _LAST = "leaf_jump", "leaf_last"
 
 
 def pick_pair(pairs: pd.DataFrame) -> str | None:
     """Draw the controls and give the pair chosen; None where the filters leave none.
 
+    A pair that a link names is shown even where the filters leave it out; a change of filter that leaves it out goes to
+    the first pair that is left.
+
     Args:
         pairs: see :func:`dashboard.access.pairs`.
     """
-    asked = state.chosen("pair", pairs.index, "") if len(pairs) else ""
+    state.say_unknown("pair", pairs.index)
+    before = st.session_state.get(_LAST)
+    asked = state.pair_in_link(pairs.index) or (before if before in pairs.index else None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        labels = sorted(pairs["label"].dropna().unique())
-        label = st.selectbox("Label", [ALL, *labels], key="leaf_label", bind="query-params", width=150)
-        split = st.selectbox(
-            "Split", [ALL, *sorted(pairs["split"].unique())], key="leaf_split", bind="query-params", width=120
-        )
-        offered = [ALL] + (["disagree"] if "agree" in pairs else []) + (["wrong"] if "both_correct" in pairs else [])
-        show = st.selectbox(
-            "Show", offered, format_func=SHOW.__getitem__, key="leaf_show", bind="query-params", width=210
-        )
+        label = _filter("Label", [ALL, *sorted(pairs["label"].dropna().unique())], width=140)
+        split = _filter("Split", [ALL, *(split for split in SPLITS if (pairs["split"] == split).any())], width=130)
+        kinds = {ALL: True, "disagree": "agree" in pairs, "wrong": "both_correct" in pairs}
+        show = _filter("Show", [kind for kind, there in kinds.items() if there], width=200)
         search = st.text_input(
-            "Search id", key="leaf_search", bind="query-params", placeholder="part of an id", width=170
-        )
+            "Search id", key="leaf_search", bind="query-params", placeholder="part of an id", width=150,
+            on_change=_jump,
+        )  # fmt: skip
         kept = _filtered(pairs, label, split, show, search.strip())
+        jump = st.session_state.pop(_JUMP, False)
         if not kept:
             st.info("No pair fits these filters. Set one of them back to all.")
             return None
-        current = asked if asked in kept else ""
-        if asked and not current:
-            st.caption(f"{asked} is outside these filters")
-        position = kept.index(current) if current else 0
-        if st.button("Previous", icon=":material/chevron_left:", disabled=position == 0, key="leaf_previous"):
-            position -= 1
-        if st.button("Next", icon=":material/chevron_right:", disabled=position == len(kept) - 1, key="leaf_next"):
-            position += 1
-        st.caption(f"{position + 1} of {len(kept):,}")
-    pair_id = kept[position]
-    if pair_id != asked:
-        st.query_params["pair"] = pair_id
+        outside = asked is not None and asked not in kept and not jump
+        position = kept.index(asked) if asked in kept else 0
+        pair_id = asked if outside else kept[position]
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            _step_button("Previous", ":material/chevron_left:", kept, position - 1, enabled=not outside)
+            _step_button("Next", ":material/chevron_right:", kept, position if outside else position + 1)
+            st.caption(f"outside the filters ({len(kept):,})" if outside else f"{position + 1} of {len(kept):,}")
+    if (asked is not None or "pair" in st.query_params) and st.query_params.get("pair") != pair_id:
+        state.choose_pair(str(pair_id))
+    st.session_state[_LAST] = pair_id
     return pair_id
+
+
+def _filter(title: str, options: list[str], *, width: int) -> str:
+    key = f"leaf_{title.lower()}"
+    words = {"Show": SHOW, "Split": {ALL: ALL, **SPLITS}}.get(title, {})
+    texts = {option: words.get(option, option) for option in options}
+    state.say_unknown(key, set(texts.values()), texts[ALL])
+    chosen = st.selectbox(
+        title, options, format_func=texts.__getitem__, key=key, bind="query-params", width=width, on_change=_jump
+    )
+    return str(chosen)
+
+
+def _jump() -> None:
+    st.session_state[_JUMP] = True
+
+
+def _step_button(title: str, icon: str, kept: list[str], target: int, *, enabled: bool = True) -> None:
+    there = enabled and 0 <= target < len(kept)
+    st.button(
+        title, icon=icon, key=f"leaf_{title.lower()}", disabled=not there, on_click=state.choose_pair,
+        args=(kept[target] if there else kept[0],),
+    )  # fmt: skip
 
 
 def _filtered(pairs: pd.DataFrame, label: str, split: str, show: str, search: str) -> list[str]:

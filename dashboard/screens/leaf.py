@@ -16,12 +16,17 @@ from dashboard.charts.leaf import probability_bars
 from dashboard.components.gallery import gallery
 from dashboard.components.notice import explain
 from dashboard.components.pair_picker import pick_pair
-from rice_ssl.attribution.overlay import overlay
+from dashboard.components.words import label_text, split_title
+from rice_ssl.attribution.overlay import colour_bar, overlay
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
 PREDICTED = "predicted"
 NEIGHBOURS = 6
+BAR_WIDTH = 110
+NARROWEST = 140
+"""Pixels of a sensor's column, so that a pair stays side by side on a phone."""
+Cam = npt.NDArray[np.float32]
 
 
 def page() -> None:
@@ -42,29 +47,28 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
     titles, names = access.titles(run), access.sensors(run)
     label = row["label"] if isinstance(row["label"], str) else None
     st.markdown(f"#### {pair_id}")
-    facts = [f"label **{label}**" if label else "no label", f"split {row['split']}"]
+    facts = " · ".join([f"label **{label}**" if label else "no label", f"{split_title(row['split'])} pair"])
     predicted = {n: row.get(f"{n}_prediction") for n in names if isinstance(row.get(f"{n}_prediction"), str)}
     if not predicted:
-        explain(
-            ArtifactError(f"This run has no prediction of this pair. Make them with `rice-ssl finetune {run.path}`.")
-        )
-    elif len(predicted) == 1:
+        explain(ArtifactError(f"This run has no predictions of this pair. {access.remedy(run, 'finetune')}"))
+        return
+    if len(predicted) == 1:
         ((name, word),) = predicted.items()
-        st.markdown(f"Only the {titles[name]} image is there; it is predicted **{word}**. {' · '.join(facts)}")
+        st.markdown(f"Only the {titles[name]} image is there; it is predicted **{word}**. {facts}")
+        return
+    first, second = list(predicted)[:2]
+    if predicted[first] == predicted[second]:
+        said = f":green-badge[:material/check: The sensors agree] on **{predicted[first]}**"
     else:
-        first, second = list(predicted)[:2]
-        bits = f"Jensen-Shannon divergence {row['divergence']:.2f} bits of 1"
-        if predicted[first] == predicted[second]:
-            st.markdown(
-                f":green-badge[:material/check: The sensors agree] on **{predicted[first]}** ({bits}). "
-                f"{' · '.join(facts)}"
-            )
-        else:
-            st.markdown(
-                f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says "
-                f"**{predicted[first]}**, "
-                f"{titles[second]} says **{predicted[second]}** ({bits}). {' · '.join(facts)}"
-            )
+        said = (
+            f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says **{predicted[first]}**, "
+            f"{titles[second]} says **{predicted[second]}**"
+        )
+    st.markdown(
+        f"{said} (divergence {row['divergence']:.2f} bits). {facts}",
+        help="Jensen-Shannon divergence of the two sensors' probabilities: 0 bits where they are the same, "
+        "1 bit where each is certain of another class.",
+    )
 
 
 @st.fragment
@@ -78,64 +82,86 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
     except ArtifactError as error:
         explain(error)
         cams = {}
-    class_name, opacity = PREDICTED, 0.0
-    if cams:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            options = [PREDICTED, *classes]
-            asked = state.chosen("class", options, PREDICTED)
-            class_name = st.segmented_control(
-                "Evidence for", options, default=asked, required=True, key="leaf_class",
-                format_func=lambda word: "each sensor's own prediction" if word == PREDICTED else word,
-            )  # fmt: skip
-            st.query_params["class"] = class_name
-            opacity = st.slider(
-                "Opacity of the CAM", 0.0, 1.0, 0.6, 0.05, key="leaf_opacity", bind="query-params", width=260
-            )
-    probabilities = access.probabilities(run, pair_id) if access.has(run, "predictions") else {}
+    class_name, opacity = _evidence_controls(classes) if cams else (PREDICTED, 0.0)
     shown = {
         name: classes.index(row[f"{name}_prediction"]) if class_name == PREDICTED else classes.index(class_name)
         for name in cams
         if class_name != PREDICTED or isinstance(row.get(f"{name}_prediction"), str)
     }
     scale = max((float(cams[name][number].max()) for name, number in shown.items()), default=0.0)
-    columns = st.columns([*[3] * len(names), 2], gap="medium")
-    for column, name in zip(columns, names, strict=False):
-        with column:
-            picture = access.thumbnail(run, pair_id, name)
-            if picture is None:
-                st.info(f"This pair has no {titles[name]} image.")
-                continue
-            caption = titles[name]
-            if name in shown:
-                caption += f", evidence for {classes[shown[name]]}"
-                content: bytes | npt.NDArray[np.uint8] = _overlaid(picture, cams[name][shown[name]], opacity, scale)
-            else:
-                content = picture
-            st.image(content, caption=caption, width="stretch", alt=f"{titles[name]} image of {pair_id}")
-            if name in probabilities:
-                st.plotly_chart(
-                    probability_bars(probabilities[name], classes, label),
-                    config={"displayModeBar": False},
-                    key=f"bars-{name}",
-                    alt=f"Probabilities by {titles[name]}",
-                )
-    with columns[-1]:
+    probabilities = access.probabilities(run, pair_id) if access.has(run, "predictions") else {}
+    left, right = st.columns([3, 1], gap="medium")
+    with left:
+        pictures = st.grid(len(names), min_column_width=NARROWEST, gap="small")
+        for name in names:
+            with pictures.cell():
+                number = shown.get(name)
+                evidence = None if number is None else (cams[name][number], classes[number])
+                _picture(run, pair_id, name, evidence, opacity, scale)
+        if shown:
+            _colour_scale(scale)
+        bars = st.grid(len(names), min_column_width=NARROWEST, gap="small")
+        for name in names:
+            with bars.cell():
+                if name in probabilities:
+                    _bars(probabilities[name], classes, label, name, titles[name])
+    with right:
         if BOTH in probabilities and len([n for n in names if n in probabilities]) > 1:
-            st.markdown("**Both sensors together**")
-            st.plotly_chart(
-                probability_bars(probabilities[BOTH], classes, label),
-                config={"displayModeBar": False},
-                key="bars-both",
-                alt="Probabilities by both sensors",
-            )
+            st.markdown(f"**{titles[BOTH]}**, from all sensors")
+            _bars(probabilities[BOTH], classes, label, BOTH, titles[BOTH])
             _who_weighs(run, pair_id, probabilities[BOTH], classes)
-        if cams:
+        if shown:
             height, width = next(iter(cams.values())).shape[1:]
             st.caption(
-                f"Grad-CAM of the encoder's last layer, {height}x{width} cells, both sensors on one scale, so a faint "
-                "map means little evidence. It shows where the network looks, not what a lesion is; its faithfulness "
-                "has not been measured in this version."
+                "Grad-CAM (gradient-weighted class activation map) of the encoder's last layer, "
+                f"{height}x{width} cells, all sensors on one scale, so a faint map means little evidence. It shows "
+                "where the network looks, which need not be where the disease is; its faithfulness has not been "
+                "measured in this version."
             )
+
+
+def _evidence_controls(classes: list[str]) -> tuple[str, float]:
+    """Class whose evidence is drawn, and opacity."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = [PREDICTED, *classes]
+        state.say_unknown("class", options, PREDICTED)
+        class_name = st.segmented_control(
+            "Evidence for", options, default=PREDICTED, required=True, key="class", bind="query-params",
+            help="For what each sensor predicts, or for one class in all sensors.",
+        )  # fmt: skip
+        opacity = st.slider("Opacity", 0.0, 1.0, 0.6, 0.05, key="leaf_opacity", bind="query-params", width=220)
+    return str(class_name), opacity
+
+
+def _picture(
+    run: RunKey, pair_id: str, name: str, evidence: tuple[Cam, str] | None, opacity: float, scale: float
+) -> None:
+    """One sensor's image, with the evidence for a class where there is some."""
+    title, picture = access.titles(run)[name], access.thumbnail(run, pair_id, name)
+    if picture is None:
+        st.info(f"This pair has no {title} image.")
+    elif evidence is None:
+        st.image(picture, caption=title, width="stretch", alt=f"{title} image of {pair_id}")
+    else:
+        st.image(
+            _overlaid(picture, evidence[0], opacity, scale),
+            caption=f"{title}, evidence for {evidence[1]}",
+            width="stretch",
+            alt=f"{title} image of {pair_id}, evidence for {evidence[1]}",
+        )
+
+
+def _colour_scale(scale: float) -> None:
+    """The colours of the evidence, small, under the maps."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("no evidence", width="content")
+        st.image(colour_bar(), width=BAR_WIDTH, alt="Colours from no evidence to the strongest")
+        st.caption(f"{scale:.2g} logits, the strongest", width="content")
+
+
+def _bars(probabilities: list[float], classes: list[str], label: str | None, name: str, title: str) -> None:
+    figure = probability_bars(probabilities, classes, label)
+    st.plotly_chart(figure, config={"displayModeBar": False}, key=f"bars-{name}", alt=f"Probabilities by {title}")
 
 
 def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str]) -> None:
@@ -148,11 +174,11 @@ def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str
     words = ", ".join(f"{titles[sensor]} {value:+.2f}" for sensor, value in odds.items())
     st.markdown(
         f"**{classes[first]}** over {classes[second]} by log-odds of {sum(odds.values()):.2f}: {words}.",
-        help="The pair's logits are the sum of what its sensors contribute, so the parts add up exactly.",
+        help="The pair's logits are the sum of what its sensors contribute, so the parts add up (but for rounding).",
     )
 
 
-def _overlaid(picture: bytes, cam: npt.NDArray[np.float32], opacity: float, scale: float) -> npt.NDArray[np.uint8]:
+def _overlaid(picture: bytes, cam: Cam, opacity: float, scale: float) -> npt.NDArray[np.uint8]:
     with Image.open(io.BytesIO(picture)) as opened:
         pixels = np.asarray(opened.convert("RGB"))
     return overlay(pixels, cam, opacity=opacity, scale=scale)
@@ -162,28 +188,25 @@ def _neighbours(run: RunKey, pair_id: str, pairs: pd.DataFrame) -> None:
     """Nearest images in either sensor, in the space of embeddings."""
     st.subheader("Nearest leaves")
     names, titles = access.sensors(run), access.titles(run)
+    options = {f"{titles[a]} → {titles[b]}": (a, b) for a in names for b in names}
+    default = next(iter(options))
+    state.say_unknown("neighbours", options, default)
+    chosen = st.segmented_control(
+        "This leaf's image → images searched", list(options), default=default, required=True, key="neighbours",
+        bind="query-params",
+    )  # fmt: skip
+    own, among = options[str(chosen)]
     try:
-        options = {f"{a}-{b}": (a, b) for a in names for b in names}
-        chosen = st.segmented_control(
-            "This leaf's image → images searched",
-            list(options),
-            default=next(iter(options)),
-            required=True,
-            key="leaf_neighbours",
-            format_func=lambda key: " → ".join(titles[name] for name in options[key]),
-        )
-        choice = options[str(chosen)]
-        found = access.neighbours(run, pair_id, choice[0], choice[1], NEIGHBOURS)
+        found = access.neighbours(run, pair_id, own, among, NEIGHBOURS)
     except ArtifactError as error:
         explain(error)
         return
     if not found:
-        st.info(f"This pair has no {titles[choice[0]]} embedding.")
+        st.info(f"This pair has no {titles[own]} embedding.")
         return
     captions = {}
     for other, similarity in found:
-        word = pairs.loc[other, "label"]
         twin = " · its twin" if other == pair_id else ""
-        captions[other, choice[1]] = f"{word if isinstance(word, str) else 'no label'} · {similarity:.2f}{twin}"
-    gallery(run, [(other, choice[1]) for other, _ in found], key="neighbour", captions=captions, columns=NEIGHBOURS)
+        captions[other, among] = f"{label_text(pairs.loc[other, 'label'])} · {similarity:.2f}{twin}"
+    gallery(run, [(other, among) for other, _ in found], key="neighbour", captions=captions, columns=NEIGHBOURS)
     st.caption("Cosine similarity of embeddings in the original space, not distance on a map.")

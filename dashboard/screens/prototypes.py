@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,13 +9,16 @@ import streamlit as st
 from dashboard import access, state
 from dashboard.access import RunKey
 from dashboard.charts.figures import class_colours
+from dashboard.charts.map import METHODS
 from dashboard.charts.prototypes import MOST, prototype_map, usage_bars
 from dashboard.components.gallery import gallery
 from dashboard.components.notice import explain
+from dashboard.components.words import METHODS_MEANING, label_text
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.prototypes import assignment_agreement, perplexity
 
 NEAREST = 8
+_CHOICE = "prototype"
 
 
 def page() -> None:
@@ -33,14 +34,22 @@ def page() -> None:
     figure = usage_bars(table, access.sensors(run), access.titles(run))
     st.plotly_chart(figure, key="usage", config={"displayModeBar": False}, alt="Images by prototype and sensor")
     with st.expander("All prototypes", icon=":material/table_rows:"):
-        st.dataframe(_rounded(table), alt="Usage and purity of every prototype")
+        st.dataframe(_readable(table, access.titles(run)), hide_index=True, alt="Usage and purity of every prototype")
     st.subheader("Prototypes among the images")
-    picked = None
+    number = _choose(table)
     try:
-        picked = _map(run, table)
+        maps, method = _maps(run)
     except ArtifactError as error:
         explain(error)
-    _inspect(run, table, picked)
+        _inspect(run, number, columns=NEAREST)
+    else:
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _draw(run, table, maps, method, number)
+        with right:
+            _inspect(run, number, columns=NEAREST // 2)
+    if len(access.sensors(run)) > 1:
+        _elsewhere(run, number)
 
 
 def _summary(run: RunKey, table: pd.DataFrame) -> None:
@@ -73,90 +82,119 @@ def _summary(run: RunKey, table: pd.DataFrame) -> None:
     )
 
 
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values("images", ascending=False, kind="stable").round(3)
+def _readable(table: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
+    """The table of prototypes, most used first, as people read it; without labels, without what needs them."""
+    ranked = table.sort_values("images", ascending=False, kind="stable")
+    shown = pd.DataFrame({"Prototype": ranked.index, "Images": ranked["images"]})
+    for name in [name for name in titles if name in ranked]:
+        shown[f"{titles[name]} images"] = ranked[name]
+    if ranked["labelled"].any():
+        shown["Labelled images"] = ranked["labelled"]
+        shown["Most frequent label"] = ranked["label"].map(lambda label: label if isinstance(label, str) else "")
+        shown["Its share (%)"] = (100 * ranked["purity"]).round(1)
+        shown["95% interval, low (%)"] = (100 * ranked["purity_low"]).round(1)
+        shown["95% interval, high (%)"] = (100 * ranked["purity_high"]).round(1)
+        shown["Entropy of labels (nats)"] = ranked["label_entropy"].round(3)
+    return shown
 
 
-def _map(run: RunKey, table: pd.DataFrame) -> int | None:
-    """UMAP of projections and prototypes; gives the prototype that was clicked."""
+def _choose(table: pd.DataFrame) -> int:
+    """Prototype to look into: the one in the list, on the map, or in the link; at first the most used one."""
+    order = [int(number) for number in table.sort_values("images", ascending=False, kind="stable").index]
+    state.say_unknown(_CHOICE, {str(number) for number in order}, f"prototype {order[0]}")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        number = st.selectbox(
+            "Prototype", order, key=_CHOICE, bind="query-params", width=160,
+            help="Most used first. A click on a star chooses one too.",
+        )  # fmt: skip
+        st.markdown(
+            _sentence(table.loc[number], int(number)),
+            help="Entropy is 0 where all labels are the same, and the logarithm of their number where all are equally "
+            "frequent. In brackets: 95% interval (Wilson).",
+        )
+    return int(number)
+
+
+def _sentence(row: pd.Series, number: int) -> str:
+    if row["images"] == 0:
+        return f"No image is assigned to prototype {number}: it is dead. Its nearest images are shown all the same."
+    images = f"**{int(row['images'])} images**"
+    if pd.isna(row["purity"]):
+        return f"{images}, none of them labelled."
+    return (
+        f"{images}; {100 * row['purity']:.0f}% [{100 * row['purity_low']:.0f}, {100 * row['purity_high']:.0f}] of the "
+        f"{int(row['labelled'])} labelled ones are **{row['label']}**. Entropy of labels: {row['label_entropy']:.2f} "
+        "nats."
+    )
+
+
+def _maps(run: RunKey) -> tuple[pd.DataFrame, str]:
+    """Map of projections and prototypes, and how it was made."""
     maps = access.table(run, "map")
     maps = maps[maps["space"] == "projection"]
-    methods = [m for m in ("umap", "tsne", "pca") if ((maps["method"] == m) & (maps["kind"] == "prototype")).any()]
+    methods = [m for m in METHODS if ((maps["method"] == m) & (maps["kind"] == "prototype")).any()]
     if not methods:
-        raise ArtifactError(f"This run has no map of its prototypes. Make one with `rice-ssl map {run.path}`.")
-    maps = maps[maps["method"] == methods[0]]
-    images = maps[maps["kind"] == "image"].assign(
-        label=lambda f: f["pair_id"].map(access.pairs(run)["label"]).fillna("no label")
+        other, noted = access.weights_from(run), "weights_run" in access.info(run)
+        if other and not noted:
+            raise ArtifactError(
+                f"The prototypes are those of the run {other}, and so is the map of them: open that run to see it."
+            )
+        whose = f", which are those of the run {other}" if other else ""
+        raise ArtifactError(f"This run has no map of its prototypes{whose}. Make one with `rice-ssl map {run.path}`.")
+    return maps[maps["method"] == methods[0]], METHODS[methods[0]]
+
+
+def _draw(run: RunKey, table: pd.DataFrame, maps: pd.DataFrame, method: str, number: int) -> None:
+    """Projections and prototypes on one map; a click on a star chooses its prototype."""
+    images = maps[maps["kind"] == "image"]
+    images = images.assign(label=images["pair_id"].map(access.pairs(run)["label"]).map(label_text))
+    own = maps[maps["kind"] == "prototype"].assign(cluster=lambda frame: frame["cluster"] + 1)
+    figure = prototype_map(images, own, table, class_colours(list(access.info(run)["classes"])), number)
+    key = f"prototype_map_{number}"  # a choice made another way leaves no selection behind that could come back
+    st.plotly_chart(
+        figure, key=key, on_select=lambda: _choose_star(key), selection_mode="points", alt="Prototypes among the images"
     )
-    own = maps[maps["kind"] == "prototype"]
-    figure = prototype_map(images, own, table, class_colours(list(access.info(run)["classes"])), _asked(table))
-    event: Any = st.plotly_chart(
-        figure, key="prototype_map", on_select="rerun", selection_mode="points", alt="Prototypes among the images"
-    )
-    clusters = own.assign(label=own["prototype"].map(table["label"]), images=own["prototype"].map(table["images"]))
-    words = [
-        f"cluster {int(cluster) + 1}: {len(part)} prototypes, {int(part['images'].sum())} images, mostly "
-        f"{part.groupby('label')['images'].sum().idxmax() if part['label'].notna().any() else 'unlabelled'}"
-        for cluster, part in clusters.groupby("cluster")
-    ]
     st.caption(
-        f"{methods[0].upper()} of projections and prototypes in one fit; a star is a prototype, its size its usage. "
-        f"Clusters (average linkage on cosine): {'; '.join(words)}."
+        f"{method} of projections and prototypes in one fit; a star is a prototype, its size its usage. "
+        f"Clusters (average linkage on cosine): {_clusters(own, table)}.",
+        help=METHODS_MEANING,
     )
-    points = [p["customdata"][0] for p in event["selection"]["points"] if p.get("customdata")]
-    return int(points[0]) if points else None
 
 
-def _asked(table: pd.DataFrame) -> int:
-    """Prototype that the URL names; the most used one otherwise."""
-    first = str(int(table["images"].idxmax()))
-    return int(state.chosen("prototype", {str(number) for number in table.index}, first))
+def _choose_star(key: str) -> None:
+    points = [p["customdata"][0] for p in st.session_state[key]["selection"]["points"] if p.get("customdata")]
+    if points:
+        st.session_state[_CHOICE] = int(points[0])
 
 
-def _inspect(run: RunKey, table: pd.DataFrame, picked: int | None) -> None:
-    """One prototype: its nearest images of each sensor, labels, and where the pairs' other images went."""
-    st.subheader("Look into a prototype")
-    if picked is not None and st.session_state.get("picked_before") != picked:
-        st.session_state["picked_before"] = picked
-        st.session_state["prototype_choice"] = picked
-    order = [int(number) for number in table.sort_values("images", ascending=False, kind="stable").index]
-    if st.session_state.get("prototype_choice") not in order:
-        st.session_state["prototype_choice"] = _asked(table)
-    number = st.selectbox(
-        "Prototype", order, key="prototype_choice", width=360,
-        format_func=lambda k: f"{k} · {int(table.loc[k, 'images'])} images"
-        + (f", mostly {table.loc[k, 'label']}" if isinstance(table.loc[k, "label"], str) else ""),
-    )  # fmt: skip
-    st.query_params["prototype"] = str(number)
-    row, names, titles = table.loc[number], access.sensors(run), access.titles(run)
-    if row["images"] == 0:
-        st.info(f"No image is assigned to prototype {number}: it is dead. Its nearest images are shown all the same.")
-    elif pd.notna(row["purity"]):
-        st.markdown(
-            f"**{int(row['images'])} images**, {100 * row['purity']:.0f}% [{100 * row['purity_low']:.0f}, "
-            f"{100 * row['purity_high']:.0f}] of the {int(row['labelled'])} labelled ones are **{row['label']}**; "
-            f"entropy of labels {row['label_entropy']:.2f} nats."
-        )
+def _clusters(own: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Size of each cluster, and its most frequent label where there are labels."""
+    clusters = own.assign(label=own["prototype"].map(table["label"]), images=own["prototype"].map(table["images"]))
+    words = []
+    for cluster, part in clusters.groupby("cluster"):
+        known = part[part["label"].notna()]
+        mostly = f", mostly {known.groupby('label')['images'].sum().idxmax()}" if len(known) else ""
+        words.append(f"cluster {int(cluster)}: {len(part)} prototypes, {int(part['images'].sum())} images{mostly}")
+    return "; ".join(words)
+
+
+def _inspect(run: RunKey, number: int, *, columns: int) -> None:
+    """The nearest images of each sensor."""
     logits = access.vectors(run, "embeddings", "prototype_logits")
     if logits is None:
         return
-    keys = access.table(run, "embeddings", ["pair_id", "sensor"])
-    pairs = access.pairs(run)
-    for column, sensor in zip(st.columns(len(names), gap="large"), names, strict=True):
-        with column:
-            st.markdown(f"**Nearest {titles[sensor]} images**")
-            rows = np.flatnonzero((keys["sensor"] == sensor).to_numpy())
-            best = rows[np.argsort(-logits[rows, number], kind="stable")][:NEAREST]
-            entries = [(str(keys["pair_id"].iloc[k]), sensor) for k in best]
-            captions = {}
-            for (pair_id, _), k in zip(entries, best, strict=True):
-                label = pairs.loc[pair_id, "label"]
-                captions[pair_id, sensor] = (
-                    f"{label if isinstance(label, str) else 'no label'} · {logits[k, number]:.2f}"
-                )
-            gallery(run, entries, key=f"nearest-{sensor}", captions=captions, columns=4)
-    if len(names) > 1:
-        _elsewhere(run, number)
+    keys, pairs, titles = access.table(run, "embeddings", ["pair_id", "sensor"]), access.pairs(run), access.titles(run)
+    for sensor in access.sensors(run):
+        st.markdown(f"**Nearest {titles[sensor]} images**")
+        rows = np.flatnonzero((keys["sensor"] == sensor).to_numpy())
+        best = rows[np.argsort(-logits[rows, number], kind="stable")][:NEAREST]
+        entries = [(str(keys["pair_id"].iloc[k]), sensor) for k in best]
+        captions = {
+            entry: f"{label_text(pairs.loc[entry[0], 'label'])} · {logits[k, number]:.2f}"
+            for entry, k in zip(entries, best, strict=True)
+        }
+        gallery(run, entries, key=f"nearest-{sensor}", captions=captions, columns=columns)
+    st.caption("Label, and cosine similarity of the image's projection to the prototype.")
 
 
 def _elsewhere(run: RunKey, number: int) -> None:

@@ -10,11 +10,13 @@ from dashboard import access, state
 from dashboard.access import RunKey
 from dashboard.charts.sensors import counts_matrix, right_bars, right_title
 from dashboard.components.notice import explain
+from dashboard.components.words import SPLITS
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.agreement import cohen_kappa
 from rice_ssl.evaluation.metrics import confusion
 from rice_ssl.sensors import BOTH
 
+ALL = "All pairs"
 ROWS = 100
 
 
@@ -25,15 +27,8 @@ def page() -> None:
     pairs = access.pairs(run)
     names = [name for name in access.sensors(run) if f"{name}_prediction" in pairs]
     if not names:
-        raise ArtifactError(
-            f"This run has no predictions. Make them with `rice-ssl finetune {run.path}`, then `rice-ssl embed`."
-        )
-    splits = [split for split in ("test", "val", "train") if (pairs["split"] == split).any()]
-    split = st.segmented_control(
-        "Pairs", splits, default=state.chosen("split", splits, splits[0]), required=True, key="sensors_split",
-        format_func={"test": "Test", "val": "Validation", "train": "Training (seen in fine-tuning)"}.__getitem__,
-    )  # fmt: skip
-    st.query_params["split"] = split
+        raise ArtifactError(f"This run has no predictions. {access.remedy(run, 'finetune')}")
+    split = _choose_split(run, pairs)
     chosen = pairs[pairs["split"] == split]
     if len(names) < 2 or "agree" not in chosen or not chosen["agree"].notna().any():
         st.info(
@@ -45,6 +40,28 @@ def page() -> None:
     _agreement(run, chosen, names, split)
     _confusions(run, chosen, [*names, BOTH])
     _who_is_right(run, chosen, names)
+
+
+def _choose_split(run: RunKey, pairs: pd.DataFrame) -> str:
+    """Pairs to compare on: at first those of the first split that has labels."""
+    offered = [split for split in SPLITS if (pairs["split"] == split).any()]
+    labelled = [split for split in offered if pairs.loc[pairs["split"] == split, "label"].notna().any()]
+    default = (labelled or offered)[0]
+    state.say_unknown("split", [SPLITS[split] for split in offered], SPLITS[default])
+    split = st.segmented_control(
+        "Pairs", offered, default=default, required=True, key="split", bind="query-params",
+        format_func=SPLITS.__getitem__,
+    )  # fmt: skip
+    other = access.weights_from(run)
+    of_other = f" of the run {other}, whose weights these are" if other else ""
+    if not access.was_seen(run, str(split)):
+        if other:
+            st.caption(f"The weights are those of the run {other}, which was not trained on these pairs.")
+    elif split == "train":
+        st.caption(f"These pairs were seen in fine-tuning{of_other}.")
+    else:
+        st.caption(f"The epoch{of_other} was chosen on these pairs, so figures on them flatter a little.")
+    return str(split)
 
 
 def _agreement(run: RunKey, chosen: pd.DataFrame, names: list[str], split: str) -> None:
@@ -86,7 +103,7 @@ def _counts(chosen: pd.DataFrame, rows: str, columns: str, classes: list[str]) -
 
 
 def _confusions(run: RunKey, chosen: pd.DataFrame, judges: list[str]) -> None:
-    """Labels by predictions, for each sensor and both."""
+    """Labels by predictions, for each sensor and jointly."""
     titles, classes = access.titles(run), list(access.info(run)["classes"])
     st.subheader("Labels against predictions")
     if not chosen["label"].notna().any():
@@ -101,40 +118,24 @@ def _confusions(run: RunKey, chosen: pd.DataFrame, judges: list[str]) -> None:
             st.plotly_chart(
                 figure, config={"displayModeBar": False}, key=f"confusion-{name}", alt=f"Confusion of {titles[name]}"
             )
+    if BOTH in judges:
+        st.caption(f"{titles[BOTH]}: one prediction of the pair from all its sensors.")
 
 
 def _who_is_right(run: RunKey, chosen: pd.DataFrame, names: list[str]) -> None:
     """Counts, and the pairs ranked by divergence; choosing one opens its leaf."""
     titles = access.titles(run)
-    st.subheader("Who is right where?")
-    kinds = ["both", f"{names[0]} only", f"{names[1]} only", "neither"]
-    if "who_is_right" in chosen and chosen["who_is_right"].notna().any():
-        counts = chosen["who_is_right"].value_counts().reindex(kinds, fill_value=0)
-        figure = right_bars({kind: int(counts[kind]) for kind in kinds}, titles)
-        st.plotly_chart(figure, config={"displayModeBar": False}, key="right", alt="Pairs by who is right")
-        options = ["all", *kinds]
-        kind = st.segmented_control(
-            "List", options, default="all", required=True, key="sensors_kind",
-            format_func=lambda word: "All pairs" if word == "all" else right_title(word, titles),
-        )  # fmt: skip
-        if kind != "all":
-            chosen = chosen[chosen["who_is_right"] == kind]
+    labelled = "who_is_right" in chosen and bool(chosen["who_is_right"].notna().any())
+    st.subheader("Who is right where?" if labelled else "Where do they differ most?")
+    if labelled:
+        chosen = chosen[_of_kind(chosen, names, titles)]
     ranked = chosen.dropna(subset=["divergence"]).sort_values("divergence", ascending=False).head(ROWS)
     if ranked.empty:
         st.info("No pair is in this list.")
         return
     st.caption(f"Ranked by divergence, {len(ranked)} of {len(chosen):,} pairs. Choose a row to open its leaf.")
-    shown = pd.DataFrame(
-        {"Pair": ranked.index, "Divergence (bits)": ranked["divergence"].round(3), "Label": ranked["label"]}
-    )
-    for name in [*names, BOTH]:
-        shown[titles[name]] = ranked[f"{name}_prediction"] + ranked[f"{name}_confidence"].map(" {:.2f}".format)
-    if "who_is_right" in ranked:
-        shown["Right"] = ranked["who_is_right"].map(
-            lambda word: right_title(word, titles) if isinstance(word, str) else ""
-        )
     event = st.dataframe(
-        shown,
+        _listed(ranked, names, titles),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -147,3 +148,29 @@ def _who_is_right(run: RunKey, chosen: pd.DataFrame, names: list[str]) -> None:
     rows = event["selection"]["rows"]
     if rows:
         state.open_screen("leaf", pair=str(ranked.index[rows[0]]))
+
+
+def _of_kind(chosen: pd.DataFrame, names: list[str], titles: dict[str, str]) -> pd.Series:
+    """Bars of who is right, and which pairs are of the kind that the user wants listed."""
+    kinds = ["both", f"{names[0]} only", f"{names[1]} only", "neither"]
+    counts = chosen["who_is_right"].value_counts().reindex(kinds, fill_value=0)
+    figure = right_bars({kind: int(counts[kind]) for kind in kinds}, titles)
+    st.plotly_chart(figure, config={"displayModeBar": False}, key="right", alt="Pairs by who is right")
+    texts = {ALL: ALL, **{right_title(kind, titles): kind for kind in kinds}}
+    state.say_unknown("list", texts, ALL)
+    text = st.segmented_control("List", list(texts), default=ALL, required=True, key="list", bind="query-params")
+    return pd.Series(True, index=chosen.index) if text == ALL else chosen["who_is_right"] == texts[str(text)]
+
+
+def _listed(ranked: pd.DataFrame, names: list[str], titles: dict[str, str]) -> pd.DataFrame:
+    """Table of the pairs; what no pair has, a label above all, has no column."""
+    shown = pd.DataFrame({"Pair": ranked.index, "Divergence (bits)": ranked["divergence"].round(3)})
+    if ranked["label"].notna().any():
+        shown["Label"] = ranked["label"].fillna("")
+    for name in [*names, BOTH]:
+        shown[titles[name]] = ranked[f"{name}_prediction"] + ranked[f"{name}_confidence"].map(" {:.2f}".format)
+    if "who_is_right" in ranked and ranked["who_is_right"].notna().any():
+        shown["Right"] = ranked["who_is_right"].map(
+            lambda word: right_title(word, titles) if isinstance(word, str) else ""
+        )
+    return shown

@@ -53,7 +53,7 @@ TABLES: dict[str, Table] = {
             "findings",
             "findings.parquet",
             {
-                "kind": _TEXT,  # missing_twin, twin_not_listed, missing_file, unreadable, unknown_pair, unknown_label, ...
+                "kind": _TEXT,  # missing_twin, twin_not_listed, unreadable, unknown_pair, unknown_label, ...
                 "pair_id": _TEXT,
                 "sensor": _TEXT,
                 "cluster": _INT,  # duplicates: cluster number, else -1

@@ -33,7 +33,7 @@ def colour(values: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def overlay(
     picture: npt.NDArray[np.uint8], cam: npt.NDArray[np.floating], *, opacity: float, scale: float
 ) -> npt.NDArray[np.uint8]:
-    """Lay a CAM over a picture; weak evidence stays transparent.
+    """Lay a CAM over a picture: colour and cover both grow with the evidence, so weak evidence stays transparent.
 
     Args:
         picture: shape (H, W, 3).
@@ -48,7 +48,12 @@ def overlay(
     share = np.asarray(cam, dtype=np.float32) / scale if scale > 0 else np.zeros(cam.shape, dtype=np.float32)
     resized = Image.fromarray(np.clip(share, 0, 1)).resize((width, height), Image.Resampling.BILINEAR)
     share = np.clip(np.asarray(resized), 0, 1)
-    alpha = (opacity * np.sqrt(share))[..., None]
+    alpha = (opacity * share)[..., None]
     mixed = picture * (1 - alpha) + colour(share) * alpha
     pixels: npt.NDArray[np.uint8] = np.clip(mixed.round(), 0, 255).astype(np.uint8)
     return pixels
+
+
+def colour_bar(width: int = 256, height: int = 14) -> npt.NDArray[np.uint8]:
+    """The colours from no evidence (left) to the strongest (right), shape (height, width, 3)."""
+    return np.repeat(colour(np.linspace(0.0, 1.0, width))[None], height, axis=0)

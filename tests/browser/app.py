@@ -42,13 +42,14 @@ def chromium_path() -> str | None:
 
 
 @contextlib.contextmanager
-def served_app(run: Path) -> Iterator[str]:
-    """URL of the app, served on that run."""
+def served_app(*runs: Path) -> Iterator[str]:
+    """URL of the app, served on these runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--run", str(run)]
+    command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--"]
+    command += [part for run in runs for part in ("--run", str(run))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:

@@ -8,12 +8,12 @@ from playwright.sync_api import sync_playwright
 from tests.browser.app import FLAGS, NO_CHROMIUM, ROOT, chromium_path, served_app, show
 
 SHOTS = {  # file -> address, light or dark, and the height in pixels that shows what matters
-    "overview": ("overview", "light", 1250),
-    "leaf": ("sensors", "light", 1120),
-    "sensors": ("sensors", "dark", 1060),
-    "map": ("map?space=logits&method=tsne", "light", 1060),
-    "map-images": ("map?space=logits&method=tsne&images=1", "dark", 1240),
-    "prototypes": ("prototypes", "light", 1180),
+    "overview": ("", "light", 1480),
+    "leaf": ("sensors", "light", 1420),
+    "sensors": ("sensors", "dark", 1150),
+    "map": ("map?space=Logits&method=t-SNE", "light", 960),
+    "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
+    "prototypes": ("prototypes", "light", 1780),
     "training": ("training", "light", 1100),
 }
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.app import ROOT, SCREENS, go, served_app, settle, show
+from tests.browser.plots import choose_prototype, click_star, select_box, stars
 from tests.fakes import QUEUE_STEP
 
 
@@ -53,6 +54,7 @@ def test_choose_a_pair_by_search_and_step_on(page):
 def test_filters_are_in_the_link(page):
     page.show("leaf?leaf_label=brown&leaf_search=id_003&leaf_opacity=0.25&leaf_split=nonsense")
     expect(page.get_by_text("1 of 3", exact=True)).to_be_visible()  # of id_0030 to id_0039, every third is brown
+    expect(page.get_by_text("The link names split 'nonsense'")).to_have_count(1)
     expect(page.locator('[data-testid="stSliderThumbValue"]').first).to_have_text("0.25")
     box = page.get_by_label("Search id")
     box.fill("id_001")
@@ -82,7 +84,7 @@ def test_change_class_and_opacity(page):
 
 
 def test_follow_a_disagreement_to_its_leaf(page):
-    page.show("sensors?split=train")
+    page.show("sensors?split=Training")
     grid = page.locator('[data-testid="stDataFrame"]').first
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
@@ -94,38 +96,52 @@ def test_follow_a_disagreement_to_its_leaf(page):
 
 def test_select_on_the_map(page):
     page.show("map")
-    plot = page.locator(".js-plotly-plot").first
-    plot.scroll_into_view_if_needed()
-    plot.hover()
-    page.locator('[data-title="Box Select"]').first.click()
-    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    page.mouse.move(area["x"] + 5, area["y"] + 5)
-    page.mouse.down()
-    page.mouse.move(area["x"] + area["width"] - 5, area["y"] + area["height"] - 5, steps=6)
-    page.mouse.up()
-    settle(page)
+    select_box(page)
     expect(page.get_by_text("60 pairs selected")).to_be_visible()
-    expect(page.get_by_text("The first 12 are shown.")).to_be_visible()
+    expect(page.get_by_text("12 of them are shown, drawn at random.")).to_be_visible()
 
 
 def test_images_as_points(page):
-    page.show("map?space=logits&method=tsne&images=1")
+    page.show("map?space=Logits&method=t-SNE&images=true&map_lines=true")
     expect(page.locator(".js-plotly-plot image")).to_have_count(1)
-    expect(page.get_by_text("bright red where that image's prediction is wrong")).to_be_visible()
+    expect(page.locator(".js-plotly-plot .legendtext").filter(has_text="prediction is wrong")).to_have_count(1)
+    expect(page.get_by_text("only these can be selected")).to_be_visible()
+    expect(page.get_by_role("switch", name="Join pairs")).to_be_disabled()
+    expect(page.get_by_role("combobox", name="Colour")).to_be_disabled()
+    expect(page.get_by_label("Find a pair")).to_be_disabled()
+    select_box(page)
+    expect(page.get_by_text("pairs selected")).to_be_visible()
 
 
 def test_open_a_prototype(page):
     page.show("prototypes?prototype=3")
     expect(page.get_by_text("Nearest RGB images")).to_be_visible()
-    box = page.get_by_role("combobox", name=re.compile("Prototype"))
-    assert box.input_value().startswith("3 ")
-    page.wait_for_timeout(500)  # the maps above have been drawn, and the list is not moved away from under the click
-    box.click()
-    box.press_sequentially("2")
-    page.get_by_role("option", name=re.compile("^2 ·")).click()
-    settle(page)
+    expect(page.get_by_role("combobox", name="Prototype")).to_have_value("3")
+    choose_prototype(page, 2)
     expect(page).to_have_url(re.compile("prototype=2"))
-    expect(box).to_have_value(re.compile("^2 ·"))
+    assert stars(page)["ring"]["prototype"] == 2
+
+
+def test_a_click_on_a_star_opens_its_prototype(page):
+    """Also on the star that was clicked before, when another prototype has been chosen from the list since."""
+    page.show("prototypes?prototype=3")
+    for number in (5, 1):
+        click_star(page, number)
+        expect(page).to_have_url(re.compile(f"prototype={number}$"))
+        expect(page.get_by_role("combobox", name="Prototype")).to_have_value(str(number))
+        assert stars(page)["ring"]["prototype"] == number
+    choose_prototype(page, 7)
+    assert stars(page)["ring"]["prototype"] == 7
+    click_star(page, 1)
+    expect(page.get_by_role("combobox", name="Prototype")).to_have_value("1")
+    click_star(page, 1)  # the ring lies over it, and is it too
+    expect(page.get_by_role("combobox", name="Prototype")).to_have_value("1")
+
+
+def test_the_first_screen_has_an_address_of_its_own_name(page):
+    page.show("overview")
+    expect(page.locator("h1")).to_have_text("Overview")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,5 +1,6 @@
 """A fake run on the command line, as ``streamlit run dashboard/app.py -- --run DIR`` has it."""
 
+import json
 import sys
 
 import pytest
@@ -68,3 +69,16 @@ def words(at):
     """All the text on screen."""
     kinds = ("title", "subheader", "markdown", "caption", "warning", "info", "success")
     return " ".join(str(element.value) for kind in kinds for element in getattr(at, kind))
+
+
+def without_labels(store, split=None):
+    """Take the labels off a run's pairs, or off those of one split."""
+    for name in ("manifest", "predictions"):
+        frame = store.read_table(name)
+        frame.loc[(frame["split"] == split) if split else slice(None), "label"] = None
+        store.write_table(name, frame)
+
+
+def figures(at):
+    """The figures on screen by key, as plotly gets them."""
+    return {chart.key: json.loads(chart.proto.spec) for chart in at.get("plotly_chart")}

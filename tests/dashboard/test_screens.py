@@ -8,12 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rice_ssl.artifacts import RunStore
-from tests.dashboard.conftest import SCREENS, words
+from tests.dashboard.conftest import SCREENS, without_labels, words
 from tests.fakes import write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 LOADED = {
-    "overview": "Both sensors and RGB cannot be told apart: +10.0 points of accuracy [-10.0, +30.0]",
+    "overview": "Joint and RGB cannot be told apart: +10.0 points of accuracy [-10.0, +30.0]",
     "leaf": "RGB says **blast**, RGNIR says **brown**",  # pair id_0000, see tests/fakes.py
     "sensors": "Who is right where?",
     "map": "Distances on a map are not evidence",
@@ -94,25 +94,48 @@ def test_one_sensor_is_shown(screen, fake, show):
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_a_run_without_labels_is_shown(screen, fake, show):
-    for name in ("manifest", "predictions"):
-        frame = fake.read_table(name)
-        frame["label"] = None
-        fake.write_table(name, frame)
-    show(screen)
+    without_labels(fake)
+    at = show(screen)
+    assert "None" not in words(at)
+    for table in at.dataframe:
+        assert "None" not in table.value.astype(str).to_string()
 
 
 @pytest.mark.parametrize(
-    ("screen", "query"),
+    ("screen", "query", "said"),
     [
-        ("leaf", {"pair": "../../etc/passwd"}),
-        ("leaf", {"pair": "id_0003", "class": "<script>"}),
-        ("map", {"space": "nope", "method": "x", "colour": "y"}),
-        ("prototypes", {"prototype": "-1"}),
-        ("sensors", {"split": "all'; --"}),
+        ("leaf", {"pair": "../../etc/passwd"}, "names pair '../../etc/passwd', which this run does not have."),
+        (
+            "leaf",
+            {"pair": "id_0003", "class": "<script>"},
+            "names class '<script>', which this run does not have. Showing predicted instead.",
+        ),
+        (
+            "leaf",
+            {"leaf_split": "x", "leaf_show": "y", "neighbours": "z"},
+            "names split 'x', show 'y' and neighbours 'z', which this run does not have. "
+            "Showing all, all pairs and RGB → RGB instead.",
+        ),
+        (
+            "map",
+            {"space": "nope", "method": "x", "colour": "y"},
+            "names space 'nope', method 'x' and colour 'y', which this run does not have. "
+            "Showing Embeddings, UMAP and Label instead.",
+        ),
+        ("map", {"map_labels": "weeds"}, "names labels 'weeds', which this run does not have."),
+        ("prototypes", {"prototype": "-1"}, "names prototype '-1', which this run does not have. Showing prototype "),
+        ("sensors", {"split": "all'; --"}, "which this run does not have. Showing Test instead."),
+        ("overview", {"judged": "train"}, "names judged 'train', which this run does not have. Showing Test instead."),
     ],
 )
-def test_a_link_to_what_is_not_there_says_so(screen, query, fake, show):
-    assert "The link names" in words(show(screen, **query))
+def test_a_link_to_what_is_not_there_says_so_once(screen, query, said, fake, show):
+    at = show(screen, **query)
+    (notice,) = [info.value for info in at.info if "The link names" in info.value]
+    assert notice.startswith("The link ")
+    assert said in notice
+    assert "  " not in notice
+    at.run()
+    assert [info.value for info in at.info if "The link names" in info.value] == []
 
 
 def test_simulated_data_is_said_in_the_app(fake):
@@ -182,7 +205,7 @@ def test_sensors_counts_agree_with_the_predictions(fake, show):
 
     pairs = access.pairs(access.current_run())
     test = pairs[pairs["split"] == "test"]
-    at = show("sensors", split="test")
+    at = show("sensors", split="Test")
     rate = float((test["rgb_prediction"] == test["rgnir_prediction"]).mean())
     assert at.metric[0].value == f"{100 * rate:.0f}%"
     table = at.dataframe[0].value
@@ -207,6 +230,6 @@ def test_several_runs_are_offered(tmp_path, use_run):
         write_fake_run(tmp_path / name, pairs=6)
     use_run(tmp_path / "one", tmp_path / "two")
     at = AppTest.from_file(str(APP), default_timeout=60).run()
-    assert [str(option) for option in at.selectbox(key="run_number").options] == ["one", "two"]
-    at.selectbox(key="run_number").select_index(1).run()
+    assert [str(option) for option in at.selectbox(key="run").options] == ["one", "two"]
+    at.selectbox(key="run").select_index(1).run()
     assert not at.exception

@@ -1,0 +1,21 @@
+"""How values that every screen shows are written."""
+
+from __future__ import annotations
+
+SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
+"""Split -> its title, in the order in which figures matter."""
+NO_LABEL = "no label"
+METHODS_MEANING = (
+    "UMAP: uniform manifold approximation and projection. t-SNE: t-distributed stochastic neighbour embedding. "
+    "PCA: principal component analysis."
+)
+
+
+def split_title(split: object) -> str:
+    """How a split is written; one of an unknown name by that name."""
+    return SPLITS.get(str(split), str(split))
+
+
+def label_text(label: object) -> str:
+    """How a pair's label is written, also where it has none."""
+    return label if isinstance(label, str) else NO_LABEL

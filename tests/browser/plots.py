@@ -1,0 +1,66 @@
+"""Reach into plotly's figures: where a point is on the screen, and how to draw a selection."""
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from tests.browser.app import settle
+
+_POINTS = """plot => plot.calcdata.flatMap(points => {
+  const trace = points[0].trace, {xaxis, yaxis} = plot._fullLayout;
+  if (trace.type !== 'scatter' || !trace.customdata) return [];
+  return points.map((point, k) => ({
+    name: trace.name, prototype: trace.customdata[k][0],
+    x: xaxis._offset + xaxis.l2p(point.x), y: yaxis._offset + yaxis.l2p(point.y),
+  }));
+})"""
+
+
+def stars(page: Page) -> dict[Any, dict[str, Any]]:
+    """Stars of the map of prototypes by number, and the ``ring``: place on the figure in pixels, and prototype."""
+    found = _last_plot(page).evaluate(_POINTS)
+    return {"ring" if point["name"] == "Chosen" else point["prototype"]: point for point in found}
+
+
+def click_star(page: Page, number: int) -> None:
+    star = stars(page)[number]
+    _last_plot(page).click(position={"x": star["x"], "y": star["y"]}, force=True)
+    settle(page)
+
+
+def choose_prototype(page: Page, number: int) -> None:
+    page.wait_for_timeout(500)  # the figures above have been drawn, and the list is not moved away from under the click
+    box = page.get_by_role("combobox", name="Prototype")
+    box.click()
+    box.press_sequentially(str(number))
+    page.get_by_role("option", name=str(number), exact=True).click()
+    settle(page)
+
+
+def select_box(page: Page, share: float = 1.0) -> None:
+    """Draw a box over the left ``share`` of the map."""
+    plot = _last_plot(page)
+    plot.scroll_into_view_if_needed()
+    plot.hover()
+    page.locator('[data-title="Box Select"]').last.click()
+    area = plot.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(area["x"] + 2, area["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(area["x"] + share * area["width"] - 2, area["y"] + area["height"] - 2, steps=6)
+    page.mouse.up()
+    settle(page)
+
+
+def dimmed(page: Page) -> int:
+    """Points of the map that are shown as not selected."""
+    return int(
+        _last_plot(page).evaluate(
+            """plot => plot._fullData.reduce((n, trace) => n + (trace.selectedpoints && trace.customdata ?
+            trace.customdata.length - trace.selectedpoints.length : 0), 0)"""
+        )
+    )
+
+
+def _last_plot(page: Page) -> Locator:
+    page.wait_for_selector(".js-plotly-plot .nsewdrag")
+    return page.locator(".js-plotly-plot").last

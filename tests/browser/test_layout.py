@@ -1,0 +1,92 @@
+"""What is on the screen can be read: contrast in both themes, nothing over something else, narrow screens."""
+
+import pytest
+
+from tests.browser.app import show
+from tests.browser.contrast import contrast_of
+
+TEXTS = {  # screen -> texts of its figures
+    "": (".textpoint text", ".xtick text", ".ytick text"),
+    "leaf": (".bartext", ".ytick text"),
+    "sensors": (".annotation text", ".xtick text", ".ytick text", ".xtitle", ".ytitle", ".bartext"),
+    "map": (".legendtext",),
+    "prototypes": (".legendtext", ".xtick text", ".xtitle"),
+}
+
+
+@pytest.fixture
+def screen_of(browser, served):
+    """Call it with a size and a scheme for a page that shows a screen."""
+    contexts = []
+
+    def opened(path, width=1440, height=900, scheme="light", scale=1):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        show(page, f"{served}/{path}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def boxes(locator):
+    return [one.bounding_box() for one in locator.all()]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", TEXTS)
+def test_text_in_figures_has_contrast(screen_of, screen, scheme):
+    page = screen_of(screen, scheme=scheme, scale=3)
+    page.wait_for_timeout(500)
+    for kind in TEXTS[screen]:
+        texts = page.locator(f".js-plotly-plot {kind}")
+        assert texts.count() > 0, kind
+        ratios = [contrast_of(texts.nth(number)) for number in range(min(9, texts.count()))]
+        assert min(ratios) >= 4.5, (kind, ratios)
+
+
+def test_the_toolbar_does_not_cover_the_legend(screen_of):
+    page = screen_of("map")
+    plot = page.locator(".js-plotly-plot").first
+    plot.hover()
+    (bar,) = boxes(plot.locator(".modebar"))
+    for entry in boxes(plot.locator(".legend .traces")):
+        assert entry["y"] > bar["y"] + bar["height"] or entry["x"] + entry["width"] < bar["x"]
+    ground = plot.locator(".modebar-group").first.evaluate("bar => getComputedStyle(bar).backgroundColor")
+    assert ground in {"rgba(0, 0, 0, 0)", "transparent"}
+
+
+def test_the_map_fits_above_the_fold(screen_of):
+    page = screen_of("map")
+    plot = page.locator(".js-plotly-plot").first.bounding_box()
+    assert plot["y"] + plot["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [420, 1280, 1440])
+def test_a_pair_is_side_by_side(screen_of, width):
+    page = screen_of("leaf?pair=id_0003", width=width)
+    first, second = boxes(page.locator('[data-testid="stImage"] img'))[:2]
+    assert first["y"] == second["y"]
+    assert first["x"] + first["width"] <= second["x"]
+    assert second["x"] + second["width"] <= width
+
+
+def test_a_gallery_has_at_least_three_in_a_row_on_a_phone(screen_of):
+    for path in ("leaf?pair=id_0003", "prototypes"):
+        page = screen_of(path, width=420)
+        tops = [box["y"] for box in boxes(page.locator('[data-testid="stImage"] img'))]
+        assert max(tops.count(top) for top in tops) >= 3
+
+
+def test_previous_next_and_count_stay_together(screen_of):
+    for width in (1280, 1440, 420):
+        page = screen_of("leaf?pair=id_0003", width=width, height=720)
+        previous, following = (page.get_by_role("button", name=name).bounding_box() for name in ("Previous", "Next"))
+        count = page.get_by_text("4 of 60", exact=True).bounding_box()
+        middle = [box["y"] + box["height"] / 2 for box in (previous, following, count)]
+        assert max(middle) - min(middle) < 20

@@ -1,0 +1,249 @@
+"""What screens say of a run, by values: whose weights, which pairs, how far a map may be believed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rice_ssl.evaluation.map_quality import map_quality
+from tests.dashboard.conftest import figures, without_labels, words
+from tests.fakes import write_fake_run
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture
+def borrowed(fake):
+    """The fake run as ``rice-ssl embed --weights`` leaves it: no training, no prototypes on its maps."""
+    fake.update_info(weights_from="demo", weights_simulated=True, simulated=False)
+    maps = fake.read_table("map")
+    fake.write_table("map", maps[maps["kind"] == "image"])
+    return fake
+
+
+@pytest.fixture
+def many(tmp_path, use_run):
+    """A fake run of 40 pairs, whose maps are large enough to be measured."""
+    store = write_fake_run(tmp_path / "many", pairs=40)
+    use_run(store.root)
+    return store
+
+
+# -- weights of another run ---------------------------------------------------------------------------------------
+
+
+def test_weights_from_simulated_leaves_are_said_in_the_app(borrowed):
+    """In the frame that is around every screen."""
+    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not at.exception
+    assert "Weights trained on simulated leaves (run demo)" in words(at)
+    assert "Simulated data" not in words(at)
+
+
+def test_weights_from_real_leaves_have_no_badge(borrowed):
+    borrowed.update_info(weights_simulated=False)
+    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert "simulated" not in words(at)
+    assert "Weights of the run **demo**" in words(at)
+
+
+def test_overview_does_not_say_that_these_images_were_trained_on(borrowed, show):
+    text = words(show("overview"))
+    assert "Weights of the run demo, trained on simulated leaves; these images were not trained on." in text
+    assert "pretraining" not in text
+
+
+def test_the_map_of_borrowed_prototypes_is_in_the_run_they_come_from(borrowed, show):
+    text = words(show("prototypes"))
+    assert "The prototypes are those of the run demo, and so is the map of them" in text
+    assert "rice-ssl map" not in text
+
+
+def test_where_the_run_of_borrowed_prototypes_is_noted_their_map_can_be_made(borrowed, show):
+    borrowed.update_info(weights_run="assets/demo")
+    text = words(show("prototypes"))
+    assert "no map of its prototypes, which are those of the run demo. Make one with `rice-ssl map" in text
+
+
+def test_pairs_that_the_other_run_was_trained_on_are_said_to_be_seen(borrowed, show):
+    borrowed.update_info(weights_run="assets/demo")
+    assert "18 of these pairs were among its own." in words(show("overview"))  # of 24; the other 6 are test pairs
+    text = words(show("sensors", split="Training"))
+    assert "These pairs were seen in fine-tuning of the run demo, whose weights these are." in text
+    assert "which was not trained on these pairs" in words(show("sensors", split="Test"))
+
+
+def test_sensors_do_not_call_borrowed_weights_trained_on_these_pairs(borrowed, show):
+    text = words(show("sensors", split="Training"))
+    assert "was not trained on these pairs" in text
+    assert "seen in fine-tuning" not in text
+
+
+def test_a_borrowed_run_without_predictions_names_the_run_to_finetune(borrowed, show):
+    (borrowed.root / "predictions.parquet").unlink()
+    assert "the run demo, which has none: make them with `rice-ssl finetune RUN`, then" in words(show("sensors"))
+    borrowed.update_info(weights_run="assets/demo")
+    text = words(show("sensors"))
+    assert f"`rice-ssl finetune assets/demo`, then `rice-ssl embed {borrowed.root.as_posix()}`." in text
+
+
+# -- which pairs --------------------------------------------------------------------------------------------------
+
+
+def test_overview_says_why_there_are_no_test_figures(fake, show):
+    without_labels(fake, "test")
+    report = fake.read_document("report")
+    report["splits"]["test"] = {"pairs": 6, "sensors": {}}
+    fake.write_document("report", report)
+    text = words(show("overview"))
+    assert "The epoch was chosen on these pairs, so these figures flatter a little." in text
+    assert "There are no figures on the 6 test pairs: they have no labels." in text
+
+
+def test_overview_on_test_pairs_says_neither(fake, show):
+    text = words(show("overview"))
+    assert "flatter" not in text
+    assert "no figures" not in text
+    assert "flatter" in words(show("overview", judged="Validation"))
+
+
+def test_sensors_open_on_the_first_split_with_labels(fake, show):
+    without_labels(fake, "test")
+    at = show("sensors")
+    assert at.segmented_control(key="split").value == "val"
+    at.segmented_control(key="split").set_value("test").run()
+    assert not at.exception
+    assert list(at.dataframe[0].value.columns) == ["Pair", "Divergence (bits)", "RGB", "RGNIR", "Joint"]
+
+
+def test_training_pairs_are_said_to_have_been_seen(fake, show):
+    assert "These pairs were seen in fine-tuning." in words(show("sensors", split="Training"))
+
+
+def test_the_list_of_one_kind_is_in_the_link(fake, show):
+    at = show("sensors", split="Training", list="RGB only")
+    assert set(at.dataframe[0].value["Right"]) == {"RGB only"}
+    assert "id_0000" in set(at.dataframe[0].value["Pair"])
+
+
+def test_leaf_shows_a_pair_that_the_filters_leave_out(fake, show):
+    at = show("leaf", pair="id_0001", leaf_label="blast")
+    assert "#### id_0001" in words(at)
+    assert "outside the filters (8)" in words(at)
+    at.selectbox(key="leaf_label").select("healthy").run()
+    assert "#### id_0002" in words(at)
+
+
+def test_leaf_names_the_joint_prediction_so(fake, show):
+    text = words(show("leaf", pair="id_0000"))
+    assert "**Joint**, from all sensors" in text
+    assert "Both" not in text
+
+
+# -- prototypes ---------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_prototypes_has_readable_names_and_values(fake, show):
+    from dashboard import access
+
+    table = access.prototypes(access.current_run())
+    shown = show("prototypes").dataframe[0].value.set_index("Prototype")
+    assert list(shown.columns) == [
+        "Images", "RGB images", "RGNIR images", "Labelled images", "Most frequent label", "Its share (%)",
+        "95% interval, low (%)", "95% interval, high (%)", "Entropy of labels (nats)",
+    ]  # fmt: skip
+    for number in table.index:
+        assert shown.loc[number, "Images"] == table.loc[number, "images"]
+        assert shown.loc[number, "Its share (%)"] == pytest.approx(100 * table.loc[number, "purity"], abs=0.05)
+    assert shown["Images"].is_monotonic_decreasing
+
+
+def test_without_labels_the_table_has_no_columns_for_them(fake, show):
+    without_labels(fake)
+    assert list(show("prototypes").dataframe[0].value.columns) == ["Prototype", "Images", "RGB images", "RGNIR images"]
+
+
+def test_the_ring_follows_the_choice_at_once(fake, show):
+    at = show("prototypes", prototype="3")
+    for number in (3, 5):
+        at.selectbox(key="prototype").select(number).run()
+        figure = figures(at)[f"prototype_map_{number}"]
+        (ring,) = [trace for trace in figure["data"] if trace["name"] == "Chosen"]
+        assert ring["customdata"] == [[number]]
+
+
+# -- map ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_map_says_what_the_library_measures(many, show):
+    maps = many.read_table("map")
+    maps = maps[(maps["space"] == "projection") & (maps["method"] == "pca") & (maps["kind"] == "image")]
+    found = map_quality(many.read_vectors("embeddings", "projection"), maps[["x", "y"]].to_numpy(), metric="cosine")
+    text = words(show("map", space="Projections", method="PCA"))
+    assert f"Trustworthiness {found.trustworthiness:.3f} of 1 (false neighbours penalised by rank)" in text
+    share = f"of an image's 15 nearest on the map, {100 * found.shared:.0f}% are among its 15 nearest in the original"
+    assert share in text
+    assert "(80 images measured)" in text
+
+
+def test_a_map_of_few_images_is_not_measured(fake, show):
+    text = words(show("map"))
+    assert "There are too few images (48) to measure how well this map keeps neighbours." in text
+    assert "Trustworthiness" not in text
+
+
+def test_points_are_coloured_by_the_cluster_of_their_prototype(fake, show):
+    at = show("map", colour="Prototype cluster")
+    named = {trace["name"].split(" · ")[0] for trace in figures(at)["map_chart_0"]["data"]}
+    assert named <= {"cluster 1", "cluster 2", "cluster 3"}  # of 8 prototypes in three clusters, see tests/fakes.py
+    assigned = fake.read_table("prototypes").set_index(["pair_id", "sensor"])["prototype"]
+    for trace in figures(at)["map_chart_0"]["data"]:
+        for (pair_id, sensor), hover in zip(trace["customdata"], trace["text"], strict=True):
+            number = assigned[pair_id, sensor]
+            assert trace["name"].startswith(f"cluster {number % 3 + 1} ·")
+            assert f"prototype {number} in cluster {number % 3 + 1}" in hover
+
+
+def test_without_clusters_the_map_does_not_offer_them(borrowed, show):
+    assert "Prototype cluster" not in show("map").selectbox(key="colour").options
+
+
+def test_a_selection_shows_some_of_every_class(many, show):
+    at = show("map")
+    at.session_state["map_chosen"] = [f"id_{k:04d}" for k in (*range(0, 39, 3), *range(1, 39, 3), *range(2, 39, 3))]
+    at.run()
+    text = words(at)
+    assert "39 pairs selected" in text
+    assert "12 of them are shown, drawn at random." in text
+    captions = [c.value for c in at.caption if c.value.startswith("RGB · label ")]
+    assert len(captions) == 12
+    assert {caption.split()[3].strip(",") for caption in captions} == {"blast", "brown", "healthy"}
+    assert all(", predicted " in caption for caption in captions)
+
+
+def test_a_new_figure_marks_what_is_selected_and_clear_forgets_it(fake, show):
+    at = show("map")
+    at.session_state["map_chosen"] = ["id_0003", "id_0004"]
+    at.selectbox(key="colour").select("sensor").run()
+    marked = [
+        trace["customdata"][k][0]
+        for trace in figures(at)["map_chart_0"]["data"]
+        for k in trace.get("selectedpoints", [])
+    ]
+    assert sorted(marked) == ["id_0003", "id_0003", "id_0004", "id_0004"]
+    at.button(key="map_clear").click().run()
+    assert not any("selectedpoints" in trace for trace in figures(at)["map_chart_1"]["data"])
+    assert "Draw a lasso" in words(at)
+
+
+def test_images_as_points_name_their_frames(fake, show):
+    at = show("map", images="true")
+    (figure,) = figures(at).values()
+    legend = [trace["name"] for trace in figure["data"] if trace.get("name")]
+    wrong = np.any(fake.read_table("predictions").query("sensor != 'both' and prediction != label")["label"].notna())
+    assert legend == ["label blast", "label brown", "label healthy", *(["prediction is wrong"] if wrong else [])]
+    assert at.selectbox(key="colour").disabled
+    assert at.toggle(key="map_lines").disabled
+    assert at.text_input(key="map_search").disabled
+    assert "only these can be selected" in words(at)
