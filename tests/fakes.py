@@ -210,7 +210,10 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
             "kappa": {"value": 0.5, "low": 0.2, "high": 0.8},
             "matrix": [[2, 0, 0], [0, 2, 0], [1, 0, 1]],
         },
-        "differences": [{"a": "both", "b": "rgb", "name": "accuracy", "value": 0.1, "low": -0.1, "high": 0.3}],
+        "differences": [
+            {"a": "both", "b": "rgb", "name": "accuracy", "value": 0.1, "low": -0.1, "high": 0.3},
+            {"a": "both", "b": "rgb", "name": "log_loss", "value": -0.2, "low": -0.3, "high": -0.1},
+        ],
     }
     store.write_document(
         "report",

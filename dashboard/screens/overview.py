@@ -131,24 +131,21 @@ def _reservations(run: RunKey, split: str, judged: Sequence[str]) -> list[str]:
 
 
 def _differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
-    """Paired differences of accuracy in words."""
-    found = []
+    """Paired differences of accuracy and log loss in words, a sentence for every two predictors."""
+    found: dict[tuple[str, str], list[str]] = {}
     for gap in part["differences"]:
-        if gap["name"] != "accuracy":
-            continue
         a, b = (titles.get(name, name) for name in (gap["a"], gap["b"]))
-        points = [100 * gap[key] for key in ("value", "low", "high")]
-        clear = gap["low"] > 0 or gap["high"] < 0
-        word = (
-            f"**{a} beats {b}**"
-            if gap["low"] > 0
-            else f"**{b} beats {a}**"
-            if gap["high"] < 0
-            else f"{a} and {b} cannot be told apart"
-        )
-        tail = "" if clear else " (the interval holds 0)"
-        found.append(f"{word}: {points[0]:+.1f} points of accuracy [{points[1]:+.1f}, {points[2]:+.1f}]{tail}.")
-    return found
+        shown = [gap[key] for key in ("value", "low", "high")]
+        if gap["name"] == "accuracy":
+            value, low, high = (100 * number for number in shown)
+            words, a_gains = f"accuracy {value:+.1f} points [{low:+.1f}, {high:+.1f}]", low > 0
+        else:
+            value, low, high = shown
+            words, a_gains = f"log loss {value:+.2f} nats [{low:+.2f}, {high:+.2f}]", high < 0
+        clear = low > 0 or high < 0
+        verdict = f"**{a if a_gains else b} is better**" if clear else "no clear difference (the interval holds 0)"
+        found.setdefault((a, b), []).append(f"{words}: {verdict}")
+    return [f"{a} against {b}: {'; '.join(sentences)}." for (a, b), sentences in found.items()]
 
 
 def _samples(run: RunKey) -> None:

@@ -156,7 +156,7 @@ def _draw(run: RunKey, table: pd.DataFrame, maps: pd.DataFrame, method: str, num
     )
     st.caption(
         f"{method} of projections and prototypes in one fit; a star is a prototype, its size its usage. "
-        f"Clusters (average linkage on cosine): {_clusters(own, table)}.",
+        f"Clusters (average linkage on cosine; % of the labelled images): {_clusters(run, own)}.",
         help=METHODS_MEANING,
     )
 
@@ -167,14 +167,17 @@ def _choose_star(key: str) -> None:
         st.session_state[_CHOICE] = int(points[0])
 
 
-def _clusters(own: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Size of each cluster, and its most frequent label where there are labels."""
-    clusters = own.assign(label=own["prototype"].map(table["label"]), images=own["prototype"].map(table["images"]))
+def _clusters(run: RunKey, own: pd.DataFrame) -> str:
+    """Size of each cluster, and the share of its most frequent label among its labelled images."""
+    assigned = access.table(run, "prototypes", ["pair_id", "prototype"])
+    label = assigned["pair_id"].map(access.pairs(run)["label"])
     words = []
-    for cluster, part in clusters.groupby("cluster"):
-        known = part[part["label"].notna()]
-        mostly = f", mostly {known.groupby('label')['images'].sum().idxmax()}" if len(known) else ""
-        words.append(f"cluster {int(cluster)}: {len(part)} prototypes, {int(part['images'].sum())} images{mostly}")
+    for cluster, members in own.groupby("cluster")["prototype"]:
+        mine = assigned["prototype"].isin(members)
+        shares = label[mine].value_counts(normalize=True)
+        mostly = f", {100 * shares.iloc[0]:.0f}% {shares.index[0]}" if len(shares) else ""
+        noun = "prototype" if len(members) == 1 else "prototypes"
+        words.append(f"cluster {int(cluster)}: {len(members)} {noun}, {int(mine.sum())} images{mostly}")
     return "; ".join(words)
 
 

@@ -10,7 +10,7 @@ from tests.browser.app import FLAGS, NO_CHROMIUM, ROOT, chromium_path, served_ap
 SHOTS = {  # file -> address, light or dark, and the height in pixels that shows what matters
     "overview": ("", "light", 1480),
     "leaf": ("sensors", "light", 1420),
-    "sensors": ("sensors", "dark", 1150),
+    "sensors": ("sensors", "dark", 1700),
     "map": ("map?space=Logits&method=t-SNE", "light", 960),
     "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
     "prototypes": ("prototypes", "light", 1780),

@@ -106,7 +106,7 @@ def test_clusters_have_colours_of_their_own():
 def test_numbers_in_a_matrix_leave_their_colour_to_the_theme():
     figure = counts_matrix([[5, 0], [1, 9]], ["a", "b"], "Label", "Prediction")
     assert [note.text for note in figure.layout.annotations] == ["5", "0", "1", "9"]
-    assert {note.font.color for note in figure.layout.annotations} == {None}
+    assert {note.font.color for note in figure.layout.annotations} == {INK}
     assert figure.layout.font.color == INK
 
 

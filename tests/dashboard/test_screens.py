@@ -13,7 +13,8 @@ from tests.fakes import write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 LOADED = {
-    "overview": "Joint and RGB cannot be told apart: +10.0 points of accuracy [-10.0, +30.0]",
+    "overview": "Joint against RGB: accuracy +10.0 points [-10.0, +30.0]: no clear difference (the interval holds 0); "
+    "log loss -0.20 nats [-0.30, -0.10]: **Joint is better**.",
     "leaf": "RGB says **blast**, RGNIR says **brown**",  # pair id_0000, see tests/fakes.py
     "sensors": "Who is right where?",
     "map": "Distances on a map are not evidence",

@@ -164,6 +164,28 @@ def test_without_labels_the_table_has_no_columns_for_them(fake, show):
     assert list(show("prototypes").dataframe[0].value.columns) == ["Prototype", "Images", "RGB images", "RGNIR images"]
 
 
+def test_a_cluster_is_named_by_the_share_of_its_images(fake, show):
+    """Shares are of images, whichever label is the most frequent in each prototype; one prototype is not plural."""
+    maps = fake.read_table("map")
+    maps.loc[maps["kind"] == "prototype", "cluster"] = np.where(
+        maps.loc[maps["kind"] == "prototype", "prototype"] > 0, 1, 0
+    )
+    fake.write_table("map", maps)
+    assigned = fake.read_table("prototypes")
+    label = assigned["pair_id"].map(
+        fake.read_table("manifest").drop_duplicates("pair_id").set_index("pair_id")["label"]
+    )
+    first = label[assigned["prototype"] == 0]
+    counts = first.value_counts()
+    text = words(show("prototypes"))
+    assert (
+        f"cluster 1: 1 prototype, {len(first)} images, {100 * counts.iloc[0] / counts.sum():.0f}% {counts.index[0]};"
+        in text
+    )
+    others = maps["prototype"][(maps["kind"] == "prototype") & (maps["prototype"] > 0)].nunique()
+    assert f"cluster 2: {others} prototypes, {len(assigned) - len(first)} images" in text
+
+
 def test_the_ring_follows_the_choice_at_once(fake, show):
     at = show("prototypes", prototype="3")
     for number in (3, 5):
