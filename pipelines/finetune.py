@@ -36,7 +36,7 @@ class FinetuneSummary:
             return f"{state}; last loss {self.last_loss:.3f} nats; no validation pairs"
         return (
             f"{state}; epoch {self.best_epoch} kept: validation log loss {self.val_log_loss:.3f} nats, "
-            f"accuracy {self.val_accuracy:.3f} (both sensors)"
+            f"accuracy {self.val_accuracy:.3f} (each pair from all its images)"
         )
 
 

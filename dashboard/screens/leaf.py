@@ -47,7 +47,7 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
     titles, names = access.titles(run), access.sensors(run)
     label = row["label"] if isinstance(row["label"], str) else None
     st.markdown(f"#### {pair_id}")
-    facts = " · ".join([f"label **{label}**" if label else "no label", f"{split_title(row['split'])} pair"])
+    facts = " · ".join([f"Label **{label}**" if label else "No label", f"{split_title(row['split'])} pair"])
     predicted = {n: row.get(f"{n}_prediction") for n in names if isinstance(row.get(f"{n}_prediction"), str)}
     if not predicted:
         explain(ArtifactError(f"This run has no predictions of this pair. {access.remedy(run, 'finetune')}"))
