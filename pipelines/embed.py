@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from scipy.special import log_softmax, softmax
+from torch import nn
 
 from pipelines.configuration import config_of_run
 from rice_ssl.artifacts import RunStore
@@ -102,18 +103,14 @@ def run_embed(
 
 
 def _source_of_weights(store: RunStore, weights: RunStore | None) -> RunStore:
-    """The run whose weights are used: the one given, the run's own, or the one that it noted when it was begun."""
-    if weights is not None:
-        return weights
-    noted = store.info().get("weights_run")
-    if not isinstance(noted, str):
-        return store
-    if not RunStore(Path(noted)).exists:
+    """The run whose weights are used: the one given, else the run's own or the one that it noted when it was begun."""
+    source = store.source_of_weights() if weights is None else weights
+    if weights is None and not source.exists:
         raise ArtifactError(
-            f"{store.root} was made with the weights of the run {noted}, which is not there. "
+            f"{store.root} was made with the weights of the run {source.root}, which is not there. "
             f"Name it where it is now with `rice-ssl embed {store.root} --weights RUN`."
         )
-    return RunStore(Path(noted))
+    return source
 
 
 def _resume_key(source: RunStore, config: RunConfig, table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> str:
@@ -132,17 +129,20 @@ def _load_networks(source: RunStore, config: RunConfig, classes: int, device: to
     swav = classifier = None
     if source.weights_path("swav").is_file():
         swav = build_swav(config.encoder, config.pretrain)
-        made_by = f"rice-ssl pretrain {source.root}"
-        load_weights(swav, source.checked_weights("swav", made_by), made_by=made_by)
-        swav = swav.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        _make_ready(swav, source, "swav", "pretrain", device)
     if source.weights_path("classifier").is_file():
         classifier = Classifier(Encoder(config.encoder), classes)
-        made_by = f"rice-ssl finetune {source.root}"
-        load_weights(classifier, source.checked_weights("classifier", made_by), made_by=made_by)
-        classifier = classifier.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        _make_ready(classifier, source, "classifier", "finetune", device)
     if swav is None and classifier is None:
         raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
     return Networks(swav, classifier)
+
+
+def _make_ready(network: nn.Module, source: RunStore, name: str, stage: str, device: torch.device) -> None:
+    """Load the weights called ``name``, which ``stage`` makes, and put the network where it works."""
+    made_by = f"rice-ssl {stage} {source.root}"
+    load_weights(network, source.checked_weights(name, made_by), made_by=made_by)
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +91,7 @@ def _space(store: RunStore, space: str) -> tuple[pd.DataFrame, Vectors | None, V
 
 def _prototypes(store: RunStore) -> Vectors | None:
     """Prototypes of the weights that the run was embedded with; None where these are not at hand."""
-    source = RunStore(Path(store.info().get("weights_run", store.root)))
+    source = store.source_of_weights()
     if not source.exists or not source.weights_path("swav").is_file():
         return None
     return source.read_weight("swav", "prototypes.weight", "rice-ssl pretrain {run}").astype(np.float32)

@@ -193,7 +193,7 @@ def _draw_images(run: RunKey, points: pd.DataFrame, shown: Shown) -> None:
         f"{len(kept)} of {int(points['kept'].sum()):,} images, one per cell of a {IMAGE_CELLS}x{IMAGE_CELLS} grid; "
         "only these can be selected."
     )
-    map_selection.marked(("images", run, shown))
+    map_selection.marked(("images", run, shown))  # noted, so that the points, when they come back, are marked anew
     map_selection.selectable(image_map(kept, pictures, frames, legend), alt="Map with images as points")
 
 

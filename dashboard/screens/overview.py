@@ -30,21 +30,16 @@ def page() -> None:
     info = access.info(run)
     st.title("Overview")
     _made_of(run, info)
-    st.subheader("How good are the predictions?")
-    try:
-        _figures(run)
-    except ArtifactError as error:
-        explain(error)
-    st.subheader("Pairs of this run")
-    try:
-        _samples(run)
-    except ArtifactError as error:
-        explain(error)
-    st.subheader("Findings in the data")
-    try:
-        _findings(run)
-    except ArtifactError as error:
-        explain(error)
+    for title, part in (
+        ("How good are the predictions?", _figures),
+        ("Pairs of this run", _samples),
+        ("Findings in the data", _findings),
+    ):
+        st.subheader(title)
+        try:
+            part(run)
+        except ArtifactError as error:
+            explain(error)
 
 
 def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:

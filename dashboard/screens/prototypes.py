@@ -148,7 +148,8 @@ def _draw(run: RunKey, table: pd.DataFrame, maps: pd.DataFrame, method: str, num
     """Projections and prototypes on one map; a click on a star chooses its prototype."""
     images = maps[maps["kind"] == "image"]
     images = images.assign(label=images["pair_id"].map(access.pairs(run)["label"]).map(label_text))
-    own = maps[maps["kind"] == "prototype"].assign(cluster=lambda frame: frame["cluster"] + 1)
+    own = maps[maps["kind"] == "prototype"]
+    own = own.assign(cluster=own["prototype"].map(access.clusters(run)))
     figure = prototype_map(images, own, table, class_colours(list(access.info(run)["classes"])), number)
     key = f"prototype_map_{number}"  # a choice made another way leaves no selection behind that could come back
     st.plotly_chart(
@@ -156,7 +157,7 @@ def _draw(run: RunKey, table: pd.DataFrame, maps: pd.DataFrame, method: str, num
     )
     st.caption(
         f"{method} of projections and prototypes in one fit; a star is a prototype, its size its usage. "
-        f"Clusters (average linkage on cosine; % of the labelled images): {_clusters(run, own)}.",
+        f"Clusters (average linkage on cosine; % of the labelled images): {_clusters(run)}.",
         help=METHODS_MEANING,
     )
 
@@ -167,17 +168,18 @@ def _choose_star(key: str) -> None:
         st.session_state[_CHOICE] = int(points[0])
 
 
-def _clusters(run: RunKey, own: pd.DataFrame) -> str:
+def _clusters(run: RunKey) -> str:
     """Size of each cluster, and the share of its most frequent label among its labelled images."""
     assigned = access.table(run, "prototypes", ["pair_id", "prototype"])
     label = assigned["pair_id"].map(access.pairs(run)["label"])
-    words = []
-    for cluster, members in own.groupby("cluster")["prototype"]:
-        mine = assigned["prototype"].isin(members)
-        shares = label[mine].value_counts(normalize=True)
+    clusters = access.clusters(run)
+    cluster_of_image, words = assigned["prototype"].map(clusters), []
+    for cluster, members in clusters.value_counts().sort_index().items():
+        labels = label[cluster_of_image == cluster]
+        shares = labels.value_counts(normalize=True)
         mostly = f", {100 * shares.iloc[0]:.0f}% {shares.index[0]}" if len(shares) else ""
-        noun = "prototype" if len(members) == 1 else "prototypes"
-        words.append(f"cluster {int(cluster)}: {len(members)} {noun}, {int(mine.sum())} images{mostly}")
+        noun = "prototype" if members == 1 else "prototypes"
+        words.append(f"cluster {cluster}: {members} {noun}, {len(labels)} images{mostly}")
     return "; ".join(words)
 
 

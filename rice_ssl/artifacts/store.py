@@ -270,6 +270,11 @@ class RunStore:
         """Where the weights called ``name`` (``swav``, ``classifier``) lie, whether or not they are there."""
         return self.root / "weights" / f"{name}.safetensors"
 
+    def source_of_weights(self) -> RunStore:
+        """The run whose weights this one uses, there or not: the one that ``run.json`` notes, else this one."""
+        noted = self.info().get("weights_run")
+        return RunStore(Path(noted)) if isinstance(noted, str) else self
+
     def checked_weights(self, name: str, made_by: str) -> Path:
         """The same, checked against the noted hash.
 

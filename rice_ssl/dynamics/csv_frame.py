@@ -56,12 +56,10 @@ def _decode(content: bytes, source: str) -> str:
     encoding = "utf-8-sig"
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
-    elif (
-        head.count(0) > len(head) // 4
-        and not any(head[0::2])
-        or (head.count(0) > len(head) // 4 and not any(head[1::2]))
-    ):
-        encoding = "utf-16-le" if not any(head[1::2]) else "utf-16-be"
+    elif len(head) > 1 and not any(head[1::2]):
+        encoding = "utf-16-le"
+    elif len(head) > 1 and not any(head[0::2]):
+        encoding = "utf-16-be"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
