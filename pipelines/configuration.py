@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from rice_ssl.artifacts import RunStore
-from rice_ssl.config import RunConfig
+from rice_ssl.config import AblationConfig, RunConfig
 from rice_ssl.errors import InputError
 
 _ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
+_ABLATION: TypeAdapter[AblationConfig] = TypeAdapter(AblationConfig)
+Config = TypeVar("Config")
 
 
 def parse_config(content: Any, source: str) -> RunConfig:
-    """Validate a configuration.
+    """Validate a run's configuration.
 
     Args:
         content: what YAML or JSON gave; a mapping is expected.
@@ -26,12 +28,14 @@ def parse_config(content: Any, source: str) -> RunConfig:
     Raises:
         InputError: a field is unknown, missing or out of range; the message names every such field and its value.
     """
+    return _validate(_ADAPTER, content, source, "name, run, data, ...")
+
+
+def _validate(adapter: TypeAdapter[Config], content: Any, source: str, fields: str) -> Config:
     if not isinstance(content, dict):
-        raise InputError(
-            f"{source} must hold a mapping of settings (name, run, data, ...), not {type(content).__name__}."
-        )
+        raise InputError(f"{source} must hold a mapping of settings ({fields}), not {type(content).__name__}.")
     try:
-        return _ADAPTER.validate_python(content)
+        return adapter.validate_python(content)
     except ValidationError as error:
         faults = []
         for fault in error.errors(include_url=False):
@@ -40,6 +44,9 @@ def parse_config(content: Any, source: str) -> RunConfig:
                 faults.append(f"{where} is not a setting (remove it, or check its spelling)")
             elif fault["type"] in {"missing", "missing_argument"}:
                 faults.append(f"{where} is missing (add it)")
+            elif fault["type"] == "value_error":  # our own words: they begin with the field, and name value and remedy
+                section = f"{where}." if fault["loc"] else ""
+                faults.append(section + fault["msg"].removeprefix("Value error, "))
             else:
                 value = "" if isinstance(fault["input"], dict) else f" is {fault['input']!r}"
                 faults.append(f"{where}{value}: {fault['msg']}")
@@ -52,14 +59,26 @@ def read_config(path: Path) -> RunConfig:
     Raises:
         InputError: the file is missing, is not YAML, or does not validate.
     """
+    return parse_config(_read_yaml(path), str(path))
+
+
+def read_ablation_config(path: Path) -> AblationConfig:
+    """Read an ablation's YAML.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or does not validate.
+    """
+    return _validate(_ABLATION, _read_yaml(path), str(path), "name, out, settings, grid, ...")
+
+
+def _read_yaml(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Configuration {path} cannot be read ({error}). Give the path of a YAML file.") from None
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"Configuration {path} is not YAML ({problem}). Correct it at that line.") from None
-    return parse_config(content, str(path))
 
 
 def config_of_run(store: RunStore) -> RunConfig:

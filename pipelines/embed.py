@@ -24,9 +24,9 @@ from rice_ssl.embeddings.extract import Arrays, Networks, extract
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
-from rice_ssl.models.weights import load_weights
+from rice_ssl.models.weights import begin_encoder, load_weights
 from rice_ssl.sensors import BOTH
-from rice_ssl.training.device import refuse_missing_gpu
+from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.pretrain import build_swav
 from rice_ssl.training.run_pictures import run_pictures
 
@@ -56,8 +56,8 @@ class EmbedSummary:
 
 def run_embed(
     store: RunStore, config: RunConfig, *, weights: RunStore | None = None, progress: bool = True
-) -> EmbedSummary:
-    """Embed every image of the run's manifest.
+) -> EmbedSummary | None:
+    """Embed every image of the run's manifest; under torchrun, processes share the images, and the first one writes.
 
     Args:
         store: the run.
@@ -65,19 +65,26 @@ def run_embed(
         weights: another run whose weights are used; this run's own where None.
         progress: whether to show progress bars.
 
+    Returns:
+        What was made; None in a process that is not the first.
+
     Raises:
-        ArtifactError: there are neither SwAV nor classifier weights.
+        ArtifactError: there are neither SwAV nor classifier weights, nor those of an encoder alone.
     """
     source = _source_of_weights(store, weights)
     trained = config if source is store else config_of_run(source)
     classes = list(source.info()["classes"])
-    refuse_missing_gpu(config.embed.accelerator)
-    device = torch.device("cuda" if config.embed.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    ranks = ranks_of_environment()
+    device = launch(config.embed.accelerator, "32-true", ranks).device
     networks = _load_networks(source, trained, len(classes), device)
     pictures, table, _ = run_pictures(store, config, device, progress=progress)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
     folder = store.root / "cache" / "embed" / _resume_key(source, config, table, rows)
-    found = extract(pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress)
+    found = extract(
+        pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress, ranks=ranks
+    )
+    if not ranks.leads:
+        return None
     images = table.iloc[rows].reset_index(drop=True)
     stale: list[str] = [] if networks.swav is not None else ["prototypes.parquet"]
     stale += [] if networks.classifier is not None else ["predictions.parquet", "cams/index.parquet", "cams/cams.npy"]
@@ -118,6 +125,7 @@ def _resume_key(source: RunStore, config: RunConfig, table: pd.DataFrame, rows: 
     noted = source.info()["hashes"]
     parts = [
         [noted.get(f"weights/{name}.safetensors", {}).get("sha256") for name in ("swav", "classifier")],
+        config.encoder.weights,
         list(config.data.image_size),
         rows.tolist(),
         table[["sensor", "sha256"]].to_numpy().tolist(),
@@ -133,9 +141,14 @@ def _load_networks(source: RunStore, config: RunConfig, classes: int, device: to
     if source.weights_path("classifier").is_file():
         classifier = Classifier(Encoder(config.encoder), classes)
         _make_ready(classifier, source, "classifier", "finetune", device)
+    encoder = None
     if swav is None and classifier is None:
-        raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
-    return Networks(swav, classifier)
+        if config.encoder.weights is None:
+            raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
+        encoder = Encoder(config.encoder)
+        begin_encoder(encoder, config.encoder)
+        encoder.to(device).eval()
+    return Networks(swav, classifier, encoder)
 
 
 def _make_ready(network: nn.Module, source: RunStore, name: str, stage: str, device: torch.device) -> None:

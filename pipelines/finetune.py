@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 import torch
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
-from rice_ssl.training.batches import Pictures
-from rice_ssl.training.finetune import Finetuning, LabelledRows
-from rice_ssl.training.run_pictures import run_pictures, usable_rows
+from rice_ssl.training.finetune import Finetuning
+from rice_ssl.training.run_pictures import labelled_rows, run_pictures
 
 
 @dataclass(frozen=True)
@@ -44,11 +41,12 @@ def run_finetune(store: RunStore, config: RunConfig, *, progress: bool = True) -
     """Fine-tune on the run's labelled training pairs; see :class:`rice_ssl.training.finetune.Finetuning`."""
     pictures, table, sensors = run_pictures(store, config, torch.device("cpu"), progress=progress)
     classes = tuple(store.info()["classes"])
+    known = table[table["label"].isin(classes)]
     training = Finetuning(
         store,
         pictures,
-        _labelled(table, "train", sensors, classes, pictures),
-        _labelled(table, "val", sensors, classes, pictures),
+        labelled_rows(known[known["split"] == "train"], sensors, classes, pictures),
+        labelled_rows(known[known["split"] == "val"], sensors, classes, pictures),
         classes,
         config.data.image_size,
         config.encoder,
@@ -67,13 +65,3 @@ def run_finetune(store: RunStore, config: RunConfig, *, progress: bool = True) -
         val_accuracy=done.progress.best_accuracy if judged else None,
         finished=done.finished,
     )
-
-
-def _labelled(
-    table: pd.DataFrame, split: str, sensors: list[str], classes: tuple[str, ...], pictures: Pictures
-) -> LabelledRows:
-    chosen = table[(table["split"] == split) & table["label"].isin(classes)]
-    ids, rows = usable_rows(chosen, sensors, pictures)
-    label_of = chosen.groupby("pair_id")["label"].first()
-    targets = np.array([classes.index(label_of[pair_id]) for pair_id in ids], dtype=np.int64)
-    return LabelledRows(rows, targets)

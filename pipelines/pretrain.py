@@ -10,7 +10,7 @@ import torch
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.training.pretrain import PretrainData, Pretraining
-from rice_ssl.training.run_pictures import run_pictures, usable_rows
+from rice_ssl.training.run_pictures import labelled_rows, run_pictures
 
 _FEW = 0.25
 
@@ -19,8 +19,8 @@ _FEW = 0.25
 class PretrainSummary:
     """How pretraining ended; losses in nats.
 
-    ``data_wait`` is the share of time spent on making crops, ``prototype_perplexity`` how many of the ``prototypes``
-    the last images were spread over.
+    ``data_wait`` is the share of time that the loop waited for crops, ``prototype_perplexity`` how many of the
+    ``prototypes`` the last images were spread over.
     """
 
     step: int
@@ -42,7 +42,7 @@ class PretrainSummary:
         val = "" if self.val_loss is None else f", validation {self.val_loss:.3f}"
         return (
             f"{state}; views {self.effective_views}; loss {self.first_loss:.3f} -> {self.last_loss:.3f}{val} nats; "
-            f"{self.images_per_second:.0f} images/s, {100 * self.data_wait:.0f}% of the time on crops; "
+            f"{self.images_per_second:.0f} images/s, {100 * self.data_wait:.0f}% of the time waiting for crops; "
             f"images spread over {self.prototype_perplexity:.0f} of {self.prototypes} prototypes{self._hint()}"
         )
 
@@ -62,16 +62,10 @@ def run_pretrain(
 ) -> PretrainSummary:
     """Pretrain on the run's training pairs; see :class:`rice_ssl.training.pretrain.Pretraining`."""
     pictures, table, sensors = run_pictures(store, config, torch.device("cpu"), progress=progress)
-    data = PretrainData(
-        pictures,
-        usable_rows(table[table["split"] == "train"], sensors, pictures)[1],
-        usable_rows(table[table["split"] == "val"], sensors, pictures)[1],
-        tuple(sensors),
-        config.data.image_size,
-    )
-    training = Pretraining(
-        store, data, config.encoder, config.pretrain, seed=config.seed, classes=len(store.info()["classes"])
-    )
+    classes = list(store.info()["classes"])
+    train, val = [labelled_rows(table[table["split"] == name], sensors, classes, pictures) for name in ("train", "val")]
+    data = PretrainData(pictures, train, val, tuple(sensors), config.data.image_size)
+    training = Pretraining(store, data, config.encoder, config.pretrain, seed=config.seed, classes=len(classes))
     done = training.run(show=progress, max_minutes=max_minutes)
     val_loss = done.progress.val_loss
     return PretrainSummary(

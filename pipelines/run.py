@@ -25,6 +25,10 @@ from pipelines.stages import (
 from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.config import DataConfig, RunConfig
 from rice_ssl.errors import InputError
+from rice_ssl.training.device import launch, ranks_of_environment
+
+SHARED = ("pretrain", "embed")
+"""Stages whose work several processes share under torchrun."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | No
     Raises:
         ArtifactError: another process is at work on the run, or a newer version made it.
     """
+    refuse_torchrun("rice-ssl run")
     store = RunStore(Path(config.run))
     with store.locked():
         done, up_to_date, seconds = [], [], {}
@@ -93,7 +98,7 @@ def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | No
 
 def run_one(
     store: RunStore, config: RunConfig, name: str, *, progress: bool, max_minutes: float | None = None
-) -> Summary:
+) -> Summary | None:
     """Do one stage of a run, which is begun from its images where it is not there yet.
 
     Args:
@@ -103,9 +108,22 @@ def run_one(
         progress: whether to show progress bars.
         max_minutes: stop pretraining after that long; None for no limit.
 
+    Under torchrun, the first process does what needs doing only once, and the others join it for the stage's work.
+
+    Returns:
+        What was done; None in a process that is not the first.
+
     Raises:
         ArtifactError: what the stage reads is not there; or another process is at work on the run.
+        InputError: torchrun started it, and the stage is none that several processes share.
     """
+    ranks = ranks_of_environment()
+    if ranks.world > 1 and name not in SHARED:
+        refuse_torchrun(f"rice-ssl {name}")
+    if not ranks.leads:
+        launch(config.pretrain.accelerator, "32-true", ranks)  # waits for the first process to have prepared the run
+        STAGES[name].act(store, config, False, max_minutes)
+        return None
     with store.locked():
         settings = config_to_dict(config)
         if store.exists and store.info().get("config", {}).get("data") == settings["data"]:
@@ -114,6 +132,20 @@ def run_one(
             bring_in(store, config, progress=progress)
         wanted = fingerprints(store, config)[name]
         return run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
+
+
+def refuse_torchrun(command: str) -> None:
+    """Refuse to do in several processes what is made for one.
+
+    Raises:
+        InputError: torchrun started this process among others.
+    """
+    world = ranks_of_environment().world
+    if world > 1:
+        raise InputError(
+            f"`{command}` is work for one process, and torchrun started {world}: leave torchrun out. It is for "
+            "`-m pipelines.main pretrain` and `embed`, whose results `rice-ssl run` then takes up."
+        )
 
 
 def bring_in(store: RunStore, config: RunConfig, *, progress: bool) -> bool:
@@ -147,7 +179,7 @@ def _import_fingerprint(config: RunConfig, store: RunStore) -> str:
             what: Any = sha256_file(path) if path.suffix.lower() == ".csv" else [state.st_size, state.st_mtime_ns]
             listing.append([inside.as_posix(), what])
     return fingerprint(
-        {k: v for k, v in settings.items() if k != "image_size"}, listing, _tables_elsewhere(config.data)
+        {k: v for k, v in settings.items() if k not in {"image_size", "cache"}}, listing, _tables_elsewhere(config.data)
     )
 
 

@@ -60,7 +60,7 @@ class Stage:
     splits: tuple[str, ...]
     needs: tuple[str, ...]
     outputs: tuple[str, ...]
-    act: Callable[[RunStore, RunConfig, bool, float | None], Summary]
+    act: Callable[[RunStore, RunConfig, bool, float | None], Summary | None]
 
 
 _LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
@@ -218,6 +218,8 @@ def run_stage(
         _drop_stale_checkpoints(store, stage.name, wanted)
     started = time.perf_counter()
     summary = stage.act(store, config, progress, max_minutes)
+    if summary is None:  # a process that others lead comes never here
+        raise RuntimeError(f"{stage.name} told nothing")
     if getattr(summary, "finished", True):
         store.finish_stage(stage.name, wanted, seconds=round(time.perf_counter() - started, 1))
     return summary

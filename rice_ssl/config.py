@@ -6,21 +6,24 @@ its value and the remedy before anything is computed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "devices")
+FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "loggers")
 """Settings of a training that change none of its numbers: a training may be resumed with others."""
 
+Pooling = Literal["avg", "max", "concat"]
 Views = Literal["paired-augmented", "paired", "rgb-only", "rgnir-only", "mixed"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_MOMENT = re.compile(r"(step|epoch) \d{1,9}")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -45,6 +48,7 @@ class DataConfig:
         simulate: when given, the images are made first.
         validation_fold: fold (of ``folds``) whose pairs are the validation split.
         image_size: height and width, in pixels, at which images are decoded once and kept.
+        cache: folder in which they are kept, which several runs may share; the run's own when None.
     """
 
     root: str
@@ -57,6 +61,7 @@ class DataConfig:
     validation_fold: Annotated[int, Field(ge=0)] = 0
     split_seed: Seed = 0
     image_size: tuple[Annotated[int, Field(ge=16, le=2048)], Annotated[int, Field(ge=16, le=2048)]] = (128, 160)
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a validation fold that does not exist."""
@@ -72,24 +77,42 @@ class EncoderConfig:
         name: any timm name; ``xresnet34`` stands for resnet34d.
         options: passed to ``timm.create_model``, e.g. ``channels`` or ``output_stride`` of a ResNet.
         pooling: how the last feature map becomes an embedding; ``concat`` is [max, avg] as fastai has it.
+        weights: safetensors that the encoder begins with, as ``rice-ssl import-encoder`` makes them; random when None.
     """
 
     name: str = "resnet34d"
     options: dict[str, int | float | str | bool | list[int]] = field(default_factory=dict)
-    pooling: Literal["avg", "max", "concat"] = "concat"
+    pooling: Pooling = "concat"
+    weights: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
 class PretrainConfig:
     """SwAV pretraining. Sizes are pixels, scales are fractions of the image's area, angles are degrees.
 
-    ``queue_start`` is a fraction of all steps; a value of 1 never uses the queue. ``queue_batches`` is the queue's
-    length in batches per assigned view, 0 for none.
+    Attributes:
+        views: which images of a sample are the views; see :mod:`rice_ssl.training.view_plan`.
+        batch_size: samples whose codes are computed together; of all processes together.
+        accumulate: batches whose gradients make one step; codes are of each batch (and the queue).
+        sensor_dropout: probability that one sensor of a sample is left out.
+        hue: at most so many turns either way, on images of the bands red, green, blue; ``saturation`` likewise.
+        head_norm: normalisation in the projection head; ``layer`` knows no batch, and so no number of processes.
+        queue: ``per-view``, or ``original`` as mwalimu-128 was trained; see :mod:`rice_ssl.swav.queue`.
+        queue_length: projections for each assigned view, a multiple of ``batch_size``; 0 for none.
+        queue_start: a fraction of all steps (1: never), ``"step N"`` or ``"epoch N"``.
+        momentum: one-cycle's, at the ends and at the peak of the learning rate; the optimizer's own when None.
+        patience: epochs without a better reference loss on the validation pairs that end the training; 0: never.
+        keep: weights kept at the end: the last, or the best by that reference loss, which the queue's start leaves as
+            it is.
+        knn_every: epochs between two online kNN classifications of the validation pairs; 0: never.
+        compile: whether torch.compile is used.
+        loggers: besides the run directory, which is always written.
     """
 
     views: Views = "paired-augmented"
     epochs: Count = 20
     batch_size: Annotated[int, Field(ge=2)] = 32
+    accumulate: Count = 1
     global_crops: Annotated[int, Field(ge=1, le=4)] = 1
     local_crops: Annotated[int, Field(ge=0, le=8)] = 2
     global_size: Annotated[int, Field(ge=16)] = 96
@@ -99,42 +122,66 @@ class PretrainConfig:
     rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 10.0
     jitter: Fraction = 0.3
     blur: Fraction = 0.3
+    saturation: Fraction = 0.0
+    hue: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    sensor_dropout: Fraction = 0.0
     hidden: Count = 512
+    head_norm: Literal["batch", "layer"] = "batch"
     projection: Count = 128
     prototypes: Annotated[int, Field(ge=2)] = 64
     temperature: Positive = 0.1
     epsilon: Positive = 0.05
     sinkhorn_rounds: Count = 3
-    queue_batches: Annotated[int, Field(ge=0)] = 8
-    queue_start: Fraction = 0.5
+    queue: Literal["per-view", "original"] = "per-view"
+    queue_length: Annotated[int, Field(ge=0)] = 256
+    queue_start: float | str = 0.5
     freeze_prototypes_steps: Annotated[int, Field(ge=0)] = 0
     optimizer: Literal["adamw", "sgd", "lamb", "lars"] = "adamw"
     lr: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
     schedule: Literal["cosine", "one-cycle"] = "cosine"
     warmup: Fraction = 0.05
+    momentum: tuple[Fraction, Fraction] | None = None
+    patience: Annotated[int, Field(ge=0)] = 0
+    keep: Literal["last", "best"] = "last"
+    knn_every: Annotated[int, Field(ge=0)] = 5
     log_every: Count = 5
     checkpoint_every: Count = 100
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: Count = 1
+    compile: bool = False
+    loggers: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse scale ranges that hold nothing."""
+        """Refuse scale ranges that hold nothing, and settings that do not fit each other."""
         for name in ("global_scale", "local_scale"):
             low, high = getattr(self, name)
             if not low <= high <= 1.0:
                 raise ValueError(f"{name} is ({low}, {high}); give 0 < low <= high <= 1")
+        start = self.queue_start
+        if not (_MOMENT.fullmatch(start) if isinstance(start, str) else 0 <= start <= 1):
+            raise ValueError(f"queue_start is {start!r}; give a fraction in [0, 1] (1 is never), 'step N' or 'epoch N'")
+        if self.queue_length % self.batch_size:
+            nearest = max(1, round(self.queue_length / self.batch_size)) * self.batch_size
+            raise ValueError(
+                f"queue_length is {self.queue_length}, which is no multiple of batch_size ({self.batch_size}); "
+                f"take {nearest}, or 0 for no queue"
+            )
+        if self.momentum is not None and self.schedule != "one-cycle":
+            raise ValueError(
+                f"momentum is {self.momentum}, which schedule {self.schedule!r} does not move; "
+                "take schedule one-cycle, or leave momentum out"
+            )
 
 
 @dataclass(frozen=True, config=_STRICT)
 class FinetuneConfig:
     """The classifier: one encoder for all sensors; a pair's logits are the scaled mean of its sensors' logits.
 
-    ``start`` says where the encoder's weights come from: this run's SwAV weights or random ones.
+    ``start`` says where the encoder's weights come from: this run's SwAV weights, ``encoder.weights``, or random ones.
     """
 
-    start: Literal["swav", "random"] = "swav"
+    start: Literal["swav", "encoder", "random"] = "swav"
     epochs: Count = 20
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     batch_size: Annotated[int, Field(ge=2)] = 32
@@ -220,3 +267,45 @@ class RunConfig:
     map: MapConfig = field(default_factory=MapConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class AblationConfig:
+    """A grid of pretrainings that differ in the settings named, and nothing else.
+
+    Attributes:
+        name: shown on screen.
+        out: the ablation's folder, relative to the working directory; each pretraining is a run directory below it.
+        settings: a run's YAML without ``name``, ``run`` and ``seed``.
+        grid: dotted setting -> its values, e.g. ``pretrain.views: [rgb-only, paired]``; every combination is a
+            condition.
+        random: whether the network with random weights is one more condition.
+        seeds: of each condition's pretrainings.
+        baseline: value of each setting of the grid that the others are compared with; the first of each when empty.
+        retrieval_split: pairs on which sensors are compared without labels. Probe and kNN are always judged on
+            validation pairs.
+        bootstrap: repetitions, over seeds and pairs.
+        confidence: of the intervals.
+    """
+
+    name: str
+    out: str
+    settings: dict[str, Any]
+    grid: dict[str, list[Any]]
+    random: bool = True
+    seeds: tuple[Seed, ...] = (0, 1, 2)
+    baseline: dict[str, Any] = field(default_factory=dict)
+    retrieval_split: Literal["val", "test"] = "val"
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuse an empty grid, seeds given twice, and a baseline that is no condition."""
+        empty = [name for name, values in self.grid.items() if not values]
+        if empty:
+            raise ValueError(f"grid.{empty[0]} has no values; name one or more, or leave it out")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds are {list(self.seeds)}; name one or more, each once")
+        for name, value in self.baseline.items():
+            if value not in self.grid.get(name, []):
+                raise ValueError(f"baseline.{name} is {value!r}, which is not in the grid; take one of its values")

@@ -47,6 +47,11 @@ class Sensor:
                 "e.g. '{id}_rgn.jpg'."
             )
 
+    @property
+    def is_natural(self) -> bool:
+        """Whether an image shows what the eye sees, so that hue and saturation mean something."""
+        return self.bands == ("red", "green", "blue")
+
 
 RGB = Sensor("rgb", "RGB", ("red", "green", "blue"), "{id}.jpg")
 RGNIR = Sensor("rgnir", "RGNIR", ("red", "green", "near infrared"), "{id}_rgn.jpg")

@@ -14,7 +14,7 @@ from rice_ssl.dynamics.recipe import Recipe, check_setting
 from rice_ssl.errors import InputError
 
 FRACTIONS = ("queue_start_pct", "warmup_pct", "warmup")
-COUNTS = ("epochs", "steps_per_epoch", "batch_size", "queue_length", "queue_batches", "prototypes")
+COUNTS = ("epochs", "steps_per_epoch", "batch_size", "queue_length", "prototypes")
 OTHERS = ("queue_start", "frozen_epochs", "freeze_prototypes_steps", "events")
 SETTINGS = (*FRACTIONS, *COUNTS, *OTHERS)
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(PretrainConfig) if field.name in SETTINGS}
@@ -28,8 +28,8 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
         content: setting -> value, see :data:`SETTINGS`; a run's YAML may be given too (its ``pretrain`` section is
             used, with the trainer's defaults for what it leaves out, and ``steps_per_epoch`` beside or in it).
             ``queue_start_pct`` counts as the original does, ``queue_start`` as our trainer does: a fraction of all
-            steps up to 1, a step beyond. ``queue_batches`` times ``batch_size`` is ``queue_length``; ``events`` is a
-            list of {kind, step or epoch, detail}.
+            steps up to 1, a step beyond, or ``"step N"`` or ``"epoch N"``; ``events`` is a list of {kind, step or
+            epoch, detail}.
         source: what to call it in messages.
 
     Returns:
@@ -52,20 +52,18 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
     notes = (f"{source}: not used: {', '.join(unused)}.",) if unused and section is None else ()
     for name in (*COUNTS, "frozen_epochs", "freeze_prototypes_steps"):
         check_setting(name, known.get(name), 0, math.inf, "a whole number", whole=True)
-    for name in (*FRACTIONS, "queue_start"):
+    for name in FRACTIONS:
         check_setting(name, known.get(name), 0, math.inf, "a number")
-    start = known.get("queue_start")
-    batches, batch = known.get("queue_batches"), known.get("batch_size")
-    length = known.get("queue_length", batches * batch if batches is not None and batch is not None else None)
+    fraction, step = _start(known.get("queue_start"), known.get("steps_per_epoch"))
+    length = known.get("queue_length")
     events, unit = _events(known.get("events", []), source)
-    fraction = start if start is not None and start <= 1 and "queue_start_pct" not in known else None
     recipe = Recipe(
         epochs=_whole(known.get("epochs")),
         steps_per_epoch=_whole(known.get("steps_per_epoch")),
         queue_start_pct=None if length == 0 else known.get("queue_start_pct"),
-        queue_start=None if length == 0 else fraction,
-        queue_start_step=float(start) if start is not None and start > 1 and length != 0 else None,
-        batch_size=_whole(batch),
+        queue_start=None if length == 0 or "queue_start_pct" in known else fraction,
+        queue_start_step=float(step) if step is not None and length != 0 else None,
+        batch_size=_whole(known.get("batch_size")),
         queue_length=_whole(length),
         prototypes=_whole(known.get("prototypes")),
         warmup_pct=known.get("warmup_pct", known.get("warmup")),
@@ -75,6 +73,19 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
         unit_of_events=unit,
     )
     return recipe, notes
+
+
+def _start(setting: Any, per_epoch: int | None) -> tuple[float | None, float | None]:
+    """``queue_start`` as a fraction of all steps, or as a step: one of the two, or neither."""
+    if not isinstance(setting, str):
+        check_setting("queue_start", setting, 0, math.inf, "a number")
+        return (None, setting) if setting is not None and setting > 1 else (setting, None)
+    unit, _, number = setting.partition(" ")
+    if unit not in {"step", "epoch"} or not number.isdecimal():
+        raise InputError(f"queue_start is {setting!r}: give a fraction, 'step N' or 'epoch N'.")
+    if unit == "epoch" and per_epoch is None:
+        raise InputError(f"queue_start is {setting!r}: give steps_per_epoch too, to know the step.")
+    return None, float(number) * (1 if per_epoch is None or unit == "step" else per_epoch)
 
 
 def _whole(value: Any) -> int | None:

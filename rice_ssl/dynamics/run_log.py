@@ -56,10 +56,10 @@ def floors_of_config(config: Mapping[str, Any]) -> tuple[float, float] | None:
     section = config.get("pretrain")
     if not isinstance(section, Mapping):
         return None
-    counts = [section.get(name) for name in ("prototypes", "batch_size", "queue_batches")]
-    prototypes, batch, batches = (
+    counts = [section.get(name) for name in ("prototypes", "batch_size", "queue_length")]
+    prototypes, batch, length = (
         n if isinstance(n, int) and not isinstance(n, bool) and n > 0 else None for n in counts
     )
-    if prototypes is None or batch is None or batches is None:
+    if prototypes is None or batch is None or length is None:
         return None
-    return Recipe(prototypes=prototypes, batch_size=batch, queue_length=batch * batches).entropy_floors()
+    return Recipe(prototypes=prototypes, batch_size=batch, queue_length=length).entropy_floors()

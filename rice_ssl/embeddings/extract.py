@@ -13,9 +13,10 @@ from tqdm import tqdm
 from rice_ssl.artifacts import atomic_path
 from rice_ssl.attribution.grad_cam import grad_cam
 from rice_ssl.models.classifier import Classifier
+from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
+from rice_ssl.swav.ranks import Ranks
 from rice_ssl.training.batches import Pictures
-from rice_ssl.transforms.views import normalise
 
 CHUNK = 512
 """Images whose results are kept in one file of the resume folder."""
@@ -24,10 +25,11 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Networks:
-    """The trained networks of a run; either may be missing."""
+    """The trained networks of a run: SwAV's, the classifier's or both; else an encoder alone."""
 
-    swav: SwAV | None
-    classifier: Classifier | None
+    swav: SwAV | None = None
+    classifier: Classifier | None = None
+    encoder: Encoder | None = None
 
 
 def extract(
@@ -38,42 +40,52 @@ def extract(
     batch_size: int,
     folder: Path,
     progress: bool = True,
+    ranks: Ranks = Ranks(),  # noqa: B008
 ) -> Arrays:
     """Embeddings, projections, prototype logits, logits and CAMs of images.
 
     SwAV's encoder gives ``embedding`` (N, E), ``projection`` (N, P) and ``prototype_logits`` (N, K), cosines; the
-    classifier's gives ``logits`` (N, C) and ``cam`` (N, C, h, w). Without SwAV, ``embedding`` is the classifier's. Each
-    encoder sees each image once.
+    classifier's gives ``logits`` (N, C) and ``cam`` (N, C, h, w). Without SwAV, ``embedding`` is the classifier's, or
+    that of the encoder alone. Each encoder sees each image once.
 
     Args:
         pictures: decoded pictures; whole pictures are used, not crops.
         rows: manifest rows wanted, shape (N,).
-        networks: at least one of the two.
+        networks: at least one of them.
         batch_size: images at once.
         folder: finished chunks are kept here, and taken up by the next call; the caller removes it.
         progress: whether to show a progress bar.
+        ranks: processes that share the chunks, and the folder; the leading one gets the results, the others nothing.
     """
-    parts: list[Arrays] = []
-    bar = tqdm(total=len(rows), desc="embed", unit="image", disable=not progress)
-    with bar:
-        for start in range(0, len(rows), CHUNK):
-            path = folder / f"{start:09d}.npz"
+    starts = range(0, len(rows), CHUNK)
+    own = starts[ranks.rank :: ranks.world]
+    with tqdm(total=len(rows), desc="embed", unit="image", disable=not (progress and ranks.leads)) as bar:
+        for start in own:
             chunk = rows[start : start + CHUNK]
-            if path.is_file():
-                with np.load(path, allow_pickle=False) as kept:
-                    parts.append({name: kept[name] for name in kept.files})
-                bar.update(len(chunk))
-                continue
-            found: dict[str, list[npt.NDArray[np.float32]]] = {}
-            for at in range(0, len(chunk), batch_size):
-                batch = chunk[at : at + batch_size]
-                for name, values in embed_batch(normalise(*pictures.batch(batch)), networks).items():
-                    found.setdefault(name, []).append(values.float().cpu().numpy())
-                bar.update(len(batch))
-            parts.append({name: np.concatenate(values) for name, values in found.items()})
-            with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, **parts[-1])  # type: ignore[arg-type]
+            path = _chunk_path(folder, start)
+            if not path.is_file():
+                found: dict[str, list[npt.NDArray[np.float32]]] = {}
+                for at in range(0, len(chunk), batch_size):
+                    batch = chunk[at : at + batch_size]
+                    for name, values in embed_batch(pictures.whole(batch), networks).items():
+                        found.setdefault(name, []).append(values.float().cpu().numpy())
+                    bar.update(len(batch) * ranks.world)
+                with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                    np.savez(stream, **{name: np.concatenate(values) for name, values in found.items()})  # type: ignore[arg-type]
+            else:
+                bar.update(len(chunk) * ranks.world)
+    ranks.wait()
+    if not ranks.leads:
+        return {}
+    parts: list[Arrays] = []
+    for start in starts:
+        with np.load(_chunk_path(folder, start), allow_pickle=False) as kept:
+            parts.append({name: kept[name] for name in kept.files})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _chunk_path(folder: Path, start: int) -> Path:
+    return folder / f"{start:09d}.npz"
 
 
 @torch.no_grad()
@@ -90,4 +102,6 @@ def embed_batch(images: torch.Tensor, networks: Networks) -> dict[str, torch.Ten
         found |= {"logits": logits, "cam": cams}
         if networks.swav is None:
             found["embedding"] = classifier.encoder.pool(features)
+    if not found and networks.encoder is not None:
+        found["embedding"] = networks.encoder(images)
     return found

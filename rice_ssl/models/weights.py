@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rice_ssl.artifacts import atomic_path
-from rice_ssl.errors import ArtifactError
+from rice_ssl.artifacts import atomic_path, sha256_file
+from rice_ssl.config import EncoderConfig
+from rice_ssl.errors import ArtifactError, InputError
 
 _HALF_MAX = torch.finfo(torch.float16).max
 
@@ -74,3 +75,25 @@ def load_weights(module: nn.Module, path: Path, *, made_by: str = "rice-ssl run 
         )
     with torch.no_grad():
         module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+
+
+def begin_encoder(encoder: nn.Module, config: EncoderConfig) -> str | None:
+    """Load the weights that an encoder begins with, where its settings name some.
+
+    Returns:
+        SHA-256 of the file, None where the encoder keeps its random weights.
+
+    Raises:
+        InputError: the file is not there.
+        ArtifactError: it is damaged, or of another network.
+    """
+    if config.weights is None:
+        return None
+    path = Path(config.weights)
+    if not path.is_file():
+        raise InputError(
+            f"encoder.weights is {config.weights!r}, which is no file: make it with `rice-ssl import-encoder FILE "
+            f"--arch {config.name}`, or leave it out."
+        )
+    load_weights(encoder, path, made_by=f"rice-ssl import-encoder FILE --arch {config.name}")
+    return sha256_file(path)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rice_ssl.swav.ranks import Ranks
+
 
 @torch.no_grad()
-def balanced_codes(logits: Tensor, *, epsilon: float = 0.05, rounds: int = 3) -> Tensor:
+def balanced_codes(
+    logits: Tensor,
+    *,
+    epsilon: float = 0.05,
+    rounds: int = 3,
+    ranks: Ranks = Ranks(),  # noqa: B008
+) -> Tensor:
     """Turn prototype logits into soft codes that use all prototypes equally.
 
     Computed in float32: exp(1 / 0.05) overflows float16.
@@ -16,6 +24,7 @@ def balanced_codes(logits: Tensor, *, epsilon: float = 0.05, rounds: int = 3) ->
         logits: cosine similarities in [-1, 1], shape (N, K): N projections (batch and queue), K prototypes.
         epsilon: entropy weight, > 0, no unit. Smaller is sharper.
         rounds: Sinkhorn-Knopp rounds, >= 1.
+        ranks: processes that each hold some of the rows; the codes are balanced over the rows of all.
 
     Returns:
         Codes, shape (N, K), float32. Rows sum to 1; columns approach N / K.
@@ -34,7 +43,7 @@ def balanced_codes(logits: Tensor, *, epsilon: float = 0.05, rounds: int = 3) ->
     if not torch.isfinite(scores).all():
         raise ValueError("logits hold NaN or infinity; the projections before them are not finite")
     for _ in range(rounds):
-        scores = scores - torch.logsumexp(scores, dim=0, keepdim=True)  # every prototype gets the same mass
+        scores = scores - ranks.logsumexp(scores)  # every prototype gets the same mass
         scores = scores - torch.logsumexp(scores, dim=1, keepdim=True)  # every image hands out a mass of 1
     return scores.exp()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from rice_ssl.data.loading import ImageCache
 from rice_ssl.sensors import Sensor
-from rice_ssl.transforms.views import to_unit
+from rice_ssl.transforms.views import Batch, normalise, to_unit
 
 Rows = npt.NDArray[np.int64]
 
@@ -28,7 +29,7 @@ def step_generator(seed: int, step: int, device: torch.device, *, purpose: int =
 
 
 class Pictures:
-    """Decoded pictures by manifest row, with the normalisation of the sensor that took each.
+    """Decoded pictures by manifest row, with what is known of the sensor that took each.
 
     Args:
         cache: decoded pictures.
@@ -45,12 +46,35 @@ class Pictures:
         self.cache, self.device = cache, device
         self._mean = torch.tensor([by_name[name].mean for name in row_sensors], dtype=torch.float32)
         self._std = torch.tensor([by_name[name].std for name in row_sensors], dtype=torch.float32)
+        self._natural = torch.tensor([by_name[name].is_natural for name in row_sensors], dtype=torch.bool)
 
-    def batch(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, 3, H, W) in [0, 1], and mean and standard deviation of each one's sensor, (B, 3)."""
-        pictures = torch.from_numpy(np.ascontiguousarray(self.cache.images[rows])).to(self.device)
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures, in pixels."""
+        _, height, width, _ = self.cache.images.shape
+        return height, width
+
+    def batch(self, rows: Rows) -> Batch:
+        """Pictures of manifest rows, shape (B,)."""
+        pictures = torch.from_numpy(np.ascontiguousarray(self.cache.images[rows]))
         where = torch.from_numpy(rows)
-        return to_unit(pictures), self._mean[where].to(self.device), self._std[where].to(self.device)
+        known = [table[where] for table in (self._mean, self._std, self._natural)]
+        if self.device.type == "cuda":  # pinned memory is copied while the GPU computes
+            pictures, *known = (tensor.pin_memory().to(self.device, non_blocking=True) for tensor in (pictures, *known))
+        return Batch(to_unit(pictures), *known)
+
+    def whole(self, rows: Rows) -> Tensor:
+        """Whole normalised pictures of manifest rows, shape (B, 3, H, W)."""
+        batch = self.batch(rows)
+        return normalise(batch.images, batch.mean, batch.std)
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Pairs: manifest rows, shape (P, S), -1 for a missing picture, and class numbers, shape (P,), -1 where unknown."""
+
+    rows: Rows
+    targets: Rows
 
 
 def fill_missing(rows: Rows) -> Rows:

@@ -8,8 +8,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,26 +18,19 @@ from rice_ssl.config import EncoderConfig, FinetuneConfig
 from rice_ssl.errors import InputError, TrainingError
 from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
-from rice_ssl.models.weights import load_weights, save_weights
-from rice_ssl.training.batches import Pictures, Rows, epoch_order, fill_missing, step_generator
+from rice_ssl.models.weights import begin_encoder, load_weights, save_weights
+from rice_ssl.training.batches import LabelledRows, Pictures, epoch_order, fill_missing, step_generator
 from rice_ssl.training.checkpoint import load_checkpoint, refuse_other_settings, save_checkpoint, settings_note
 from rice_ssl.training.device import launch
 from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
 from rice_ssl.training.schedules import learning_rate, warmup_end
-from rice_ssl.transforms.views import CropSettings, augmented_crop, normalise
+from rice_ssl.transforms.photometric import PhotometricSettings
+from rice_ssl.transforms.views import CropSettings, augmented_crops
 
 STAGE = "finetune"
 _EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class LabelledRows:
-    """Labelled pairs: manifest rows, shape (P, S), -1 for a missing picture, and class numbers, shape (P,)."""
-
-    rows: Rows
-    targets: npt.NDArray[np.int64]
 
 
 @dataclass
@@ -114,7 +105,8 @@ class Finetuning:
                 f"finetune.batch_size is {config.batch_size}, but {count} labelled training pairs are there: "
                 f"take at most {count}."
             )
-        self.crop = CropSettings(image_size, config.crop_scale, config.rotation, True, config.jitter, 0.0)
+        photometric = PhotometricSettings(jitter=config.jitter)
+        self.crop = CropSettings(image_size, config.crop_scale, config.rotation, True, photometric)
         self.per_epoch = count // config.batch_size
         self.steps = self.per_epoch * config.epochs
         self.thaw = self.per_epoch * config.frozen_epochs
@@ -124,7 +116,11 @@ class Finetuning:
         network = Classifier(Encoder(encoder), len(classes), config.dropout).to(memory_format=torch.channels_last)
         network.encoder.refuse_unfit(image_size)
         start = "random"
-        if config.start == "swav":
+        if config.start == "encoder":
+            if encoder.weights is None:
+                raise InputError("finetune.start is 'encoder', but encoder.weights names no file: name one.")
+            start = str(begin_encoder(network.encoder, encoder))
+        elif config.start == "swav":
             made_by = f"rice-ssl pretrain {store.root}"
             path = store.checked_weights("swav", made_by)
             load_weights(network.encoder, path, made_by=made_by, prefix="encoder.")
@@ -216,7 +212,7 @@ class Finetuning:
             int(step_generator(self.seed, step, torch.device("cpu"), purpose=3).initial_seed())
         )  # dropout
         crops = [
-            augmented_crop(*self.pictures.batch(fill_missing(rows)[:, slot]), self.crop, generator)
+            augmented_crops(self.pictures.batch(fill_missing(rows)[:, slot]), self.crop, generator)
             for slot in range(rows.shape[1])
         ]
         present = torch.from_numpy(rows >= 0).to(self.fabric.device)
@@ -262,10 +258,7 @@ class Finetuning:
         found = []
         for at in range(0, count, _EVALUATION_BATCH):
             rows = self.val.rows[at : at + _EVALUATION_BATCH]
-            parts = [
-                self.model(normalise(*self.pictures.batch(fill_missing(rows)[:, slot])))
-                for slot in range(rows.shape[1])
-            ]
+            parts = [self.model(self.pictures.whole(fill_missing(rows)[:, slot])) for slot in range(rows.shape[1])]
             there = torch.from_numpy(rows >= 0).to(self.fabric.device)
             found.append((torch.stack(parts, dim=1), there))
         logits = torch.cat([part for part, _ in found])

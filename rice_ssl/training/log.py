@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.errors import ArtifactError
+from rice_ssl.training.loggers import Logger
 
 _COLUMNS = list(TABLES["metrics"].columns)
 
@@ -19,12 +22,25 @@ class MetricLog:
         store: the run.
         stage: ``pretrain`` or ``finetune``.
         resume_step: what was logged at this step or later is dropped, as it is about to be done again; 0 drops all.
+        writes: whether this process is the one that writes; the others of a training log nothing.
+        loggers: told of every value, too.
     """
 
-    def __init__(self, store: RunStore, stage: str, resume_step: int = 0) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        stage: str,
+        resume_step: int = 0,
+        *,
+        writes: bool = True,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
         """Take up what the run has logged before ``resume_step``."""
-        self.store, self.stage = store, stage
+        self.store, self.stage, self.writes, self.loggers = store, stage, writes, loggers
         self._rows: list[tuple[str, int, float, str, str, float]] = []
+        self._events: list[dict[str, Any]] = []
+        if not writes:
+            return
         if store.has("metrics"):
             noted = self._noted()
             kept = noted[(noted["stage"] == stage) & (noted["step"] < resume_step)]
@@ -45,9 +61,10 @@ class MetricLog:
 
     def add(self, step: int, epoch: float, split: str, **values: float) -> None:
         """Log named values at a step; those that are not finite are left out."""
-        for name, value in values.items():
-            if math.isfinite(value):
-                self._rows.append((self.stage, step, epoch, split, name, float(value)))
+        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        self._rows += [(self.stage, step, epoch, split, name, value) for name, value in finite.items()]
+        for logger in self.loggers:
+            logger.log(step, {f"{split}/{name}": value for name, value in finite.items()})
 
     def event(self, kind: str, step: int, epoch: float, detail: str) -> None:
         """Log a schedule event."""
@@ -59,6 +76,8 @@ class MetricLog:
 
     def flush(self) -> None:
         """Write metrics and events atomically; other stages' rows stay."""
+        if not self.writes:
+            return
         frames = [self.frame()]
         if self.store.has("metrics"):
             noted = self._noted()
@@ -68,3 +87,8 @@ class MetricLog:
             self.store.write_table("metrics", pd.concat(frames, ignore_index=True))
         others = [event for event in self.store.events() if event.get("stage") != self.stage]
         self.store.write_events([*others, *self._events])
+
+    def close(self) -> None:
+        """Close the other loggers; the run directory needs no closing."""
+        for logger in self.loggers:
+            logger.close()

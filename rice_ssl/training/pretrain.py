@@ -5,31 +5,37 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
-import numpy as np
 import torch
+from timm.layers import convert_sync_batchnorm
 from timm.optim import create_optimizer_v2
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import EncoderConfig, PretrainConfig
-from rice_ssl.errors import InputError, TrainingError
+from rice_ssl.errors import TrainingError
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
-from rice_ssl.models.weights import save_weights
+from rice_ssl.models.weights import begin_encoder, save_weights
 from rice_ssl.swav.queue import ProjectionQueue
-from rice_ssl.training.batches import Pictures, Rows, epoch_order, step_generator
+from rice_ssl.training.ahead import OneAhead
+from rice_ssl.training.batches import LabelledRows, Pictures, epoch_order, step_generator
 from rice_ssl.training.checkpoint import load_checkpoint, refuse_other_settings, save_checkpoint, settings_note
 from rice_ssl.training.collapse import CollapseWatch
-from rice_ssl.training.device import launch
+from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.gradients import checked_gradient_norm
 from rice_ssl.training.interrupt import stop_on_signal
 from rice_ssl.training.log import MetricLog
-from rice_ssl.training.objective import Objective, sensor_agreement
-from rice_ssl.training.schedules import learning_rate, warmup_end
-from rice_ssl.training.view_plan import ViewPlan, plan_views
+from rice_ssl.training.loggers import open_loggers
+from rice_ssl.training.objective import Objective, Outputs, sensor_agreement
+from rice_ssl.training.online import OnlineKnn, effective_rank, is_better
+from rice_ssl.training.preflight import plan_steps
+from rice_ssl.training.schedules import learning_rate, momentum, warmup_end
+from rice_ssl.training.validation import Validation
+from rice_ssl.training.view_plan import Crops, plan_views
 
 STAGE = "pretrain"
 JUDGED_FROM = 0.4
@@ -38,32 +44,39 @@ JUDGED_FROM = 0.4
 
 @dataclass(frozen=True)
 class PretrainData:
-    """What pretraining sees: pictures, and the manifest rows, shape (P, S), -1 for missing, of each split's pairs."""
+    """What pretraining sees: pictures, and the pairs of each split; their classes are for the online kNN alone."""
 
     pictures: Pictures
-    train: Rows
-    val: Rows
+    train: LabelledRows
+    val: LabelledRows
     sensors: tuple[str, ...]
     image_size: tuple[int, int]
 
 
 @dataclass
 class Progress:
-    """Where a training stands; part of its checkpoint. Losses are in nats, NaN before there is one."""
+    """Where a training stands; part of its checkpoint. Losses are in nats, NaN before there is one.
+
+    ``best_loss`` is the lowest reference loss of the validation pairs, found at the end of epoch ``best_epoch`` (0 for
+    none yet). ``stopped_early`` says that patience ran out.
+    """
 
     step: int = 0
     first_loss: float = math.nan
     last_loss: float = math.nan
     val_loss: float = math.nan
     queue_on: bool = False
+    best_loss: float = math.nan
+    best_epoch: int = 0
+    stopped_early: bool = False
 
 
 @dataclass(frozen=True)
 class PretrainResult:
     """How pretraining ended.
 
-    ``data_wait`` is the share of time spent on making crops; ``prototype_perplexity`` how many prototypes the last
-    images were spread over, in [1, K].
+    ``data_wait`` is the share of time that the loop waited for crops; ``prototype_perplexity`` how many prototypes the
+    last images were spread over, in [1, K].
     """
 
     progress: Progress
@@ -76,15 +89,34 @@ class PretrainResult:
     finished: bool
 
 
+@dataclass
+class _StepFigures:
+    """Sums over the batches of one step, and what the last of them gave."""
+
+    loss: float = 0.0
+    code_entropy: float = 0.0
+    outputs: Outputs | None = None
+    codes: list[Tensor] = field(default_factory=list)
+    complete: Tensor | None = None
+
+
 def build_swav(encoder: EncoderConfig, config: PretrainConfig) -> SwAV:
     """SwAV's network with random weights."""
-    return SwAV(Encoder(encoder), hidden=config.hidden, projection=config.projection, prototypes=config.prototypes)
+    return SwAV(
+        Encoder(encoder),
+        hidden=config.hidden,
+        projection=config.projection,
+        prototypes=config.prototypes,
+        head_norm=config.head_norm,
+    )
 
 
 class Pretraining:
     """One pretraining: begun, or taken up from its newest checkpoint.
 
-    On CPU a resumed training gives the same numbers as one that was not stopped.
+    On CPU a resumed training gives the same numbers as one that was not stopped. Under torchrun, the processes share
+    every batch: codes, loss, queue and gradients are those of the whole batch. Statistics of batch normalisation are
+    shared on GPUs (SyncBatchNorm), and of each process' own part on CPUs, where PyTorch cannot share them.
 
     Args:
         store: where checkpoints, log, events and weights go.
@@ -115,50 +147,57 @@ class Pretraining:
     ) -> None:
         """Check settings and data, make the network, and take up the newest checkpoint if there is one."""
         self.store, self.data, self.config, self.seed = store, data, config, seed
-        self.plan = plan_views(config, data.train, data.sensors, data.image_size)
-        count = len(self.plan.rows)
-        if count < config.batch_size:
-            raise InputError(
-                f"pretrain.batch_size is {config.batch_size}, but the training split has {count} samples: "
-                f"take at most {count}."
-            )
-        if config.prototypes < classes:
-            raise InputError(
-                f"pretrain.prototypes is {config.prototypes}, but there are {classes} classes: take at least {classes}."
-            )
-        if config.devices > 1:
-            raise InputError(f"pretrain.devices is {config.devices}, but pretraining runs on one device yet: take 1.")
-        self.per_epoch = count // config.batch_size
-        self.steps = self.per_epoch * config.epochs
-        self.queue_from = math.ceil(config.queue_start * self.steps)
-        self.folder = store.root / "checkpoints" / STAGE
-
-        self.fabric = launch(config.accelerator, config.precision, config.devices)
-        torch.manual_seed(seed)
-        self.network = build_swav(encoder, config).to(memory_format=torch.channels_last)  # twice as fast on CPU
-        for side in {config.global_size, config.local_size} if self.plan.local else {config.global_size}:
-            self.network.encoder.refuse_unfit((side, side))
-        optimizer = create_optimizer_v2(
-            self.network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay
+        self.ranks = ranks_of_environment()
+        self.plan = plan_views(config, data.train.rows, data.sensors, data.image_size)
+        val_plan = plan_views(config, data.val.rows, data.sensors, data.image_size)
+        self.time = plan_steps(
+            config,
+            samples=len(self.plan.rows),
+            val_samples=len(val_plan.rows),
+            classes=classes,
+            ranks=self.ranks,
         )
-        self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
-        self.precision = self.fabric.strategy.precision
+        self.folder = store.root / "checkpoints" / STAGE
         views = len(self.plan.assigned)
-        queue = ProjectionQueue(views, config.queue_batches * config.batch_size, config.projection, config.batch_size)
+
+        self.fabric = launch(config.accelerator, config.precision, self.ranks)
+        torch.manual_seed(seed)
+        network = build_swav(encoder, config)
+        start = begin_encoder(network.encoder, encoder)
+        network.to(memory_format=torch.channels_last)  # twice as fast on CPU
+        for side in {config.global_size, config.local_size} if self.plan.local else {config.global_size}:
+            network.encoder.refuse_unfit((side, side))
+        if self.ranks.world > 1 and self.fabric.device.type == "cuda":
+            network = convert_sync_batchnorm(network)
+        queue = ProjectionQueue(views, config.queue_length, config.projection, config.batch_size, config.queue)
+        optimizer = create_optimizer_v2(network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
+        self.network: SwAV = network
+        module = cast(nn.Module, torch.compile(network)) if config.compile else network
+        self.model, self.optimizer = self.fabric.setup(module, optimizer)
+        self.precision = self.fabric.strategy.precision
         self.queue = queue.to(self.fabric.device)
-        self.watch = CollapseWatch(config.prototypes, views * config.batch_size, self.steps)
+        self.watch = CollapseWatch(config.prototypes, views * config.batch_size, self.time.steps)
         self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
         rows = hashlib.sha256(self.plan.rows.tobytes()).hexdigest()
-        self._settings = settings_note(config, encoder=asdict(encoder), seed=seed, samples=rows)
+        self._settings = settings_note(config, encoder=asdict(encoder), seed=seed, samples=rows, start_weights=start)
         resumed = self._load()
+
         data.pictures.device = self.fabric.device
-        self.objective = Objective(config, views, len(self.plan.local))
-        self.log = MetricLog(store, STAGE, self.progress.step)
-        if resumed and self.progress.step < self.steps:
+        self.objective = Objective(config, views, len(self.plan.local), self.ranks)
+        self.validation = Validation(self.objective, val_plan, data.pictures, config.batch_size, seed)
+        self.knn = OnlineKnn(data.pictures, data.train, data.val, data.sensors)
+        loggers = open_loggers(config.loggers, store, asdict(config), self.progress.step) if self.ranks.leads else []
+        self.log = MetricLog(store, STAGE, self.progress.step, writes=self.ranks.leads, loggers=loggers)
+        if resumed and not self._ended:
             self._event("resume", f"Taken up from the checkpoint of step {self.progress.step}.")
-        if store.exists:
+        if store.exists and self.ranks.leads:
             store.update_info(effective_views=self.plan.effective)
         self._waited = self._spent = 0.0
+
+    @property
+    def _ended(self) -> bool:
+        return self.progress.step >= self.time.steps or self.progress.stopped_early
 
     def run(self, *, show: bool = True, max_minutes: float | None = None) -> PretrainResult:
         """Train to the end, or until SIGINT, SIGTERM or the time limit; write ``weights/swav.safetensors`` at the end.
@@ -170,114 +209,198 @@ class Pretraining:
         Raises:
             TrainingError: the loss is not finite, or training collapsed; the last good checkpoint is kept.
         """
-        progress, started = self.progress, time.perf_counter()
-        first, images_per_step = progress.step, self.config.batch_size * len(set(self.plan.assigned))
-        bar = tqdm(total=self.steps, initial=progress.step, unit="step", desc=STAGE, disable=not show)
-        with stop_on_signal() as stop, bar:
-            while progress.step < self.steps:
-                self._step()
-                bar.update()
-                speed = (progress.step - first) * images_per_step / self._spent
-                bar.set_postfix(loss=f"{progress.last_loss:.3f}", images_per_s=f"{speed:.0f}", refresh=False)
-                if progress.step % self.per_epoch == 0:
-                    self._end_epoch()
-                over = max_minutes is not None and time.perf_counter() - started > 60 * max_minutes
-                due = progress.step == self.steps or progress.step % self.config.checkpoint_every == 0
-                if stop.asked or over or due:
-                    self._save()
-                if stop.asked or over:
-                    break
-        finished = progress.step >= self.steps
-        if finished:
+        progress, config, started = self.progress, self.config, time.perf_counter()
+        first = progress.step
+        images_per_step = config.batch_size * config.accumulate * len(set(self.plan.assigned))
+        bar = tqdm(
+            total=self.time.steps, initial=first, unit="step", desc=STAGE, disable=not (show and self.ranks.leads)
+        )
+        ahead = OneAhead(self._cut, self.time.steps * config.accumulate)
+        try:
+            with stop_on_signal() as stop, bar:
+                while not self._ended:
+                    self._step(ahead)
+                    bar.update()
+                    speed = (progress.step - first) * images_per_step / self._spent
+                    bar.set_postfix(loss=f"{progress.last_loss:.3f}", images_per_s=f"{speed:.0f}", refresh=False)
+                    if progress.step % self.time.per_epoch == 0:
+                        self._end_epoch()
+                    over = max_minutes is not None and time.perf_counter() - started > 60 * max_minutes
+                    halt = self.ranks.any(stop.asked or over)
+                    if halt or self._ended or progress.step % config.checkpoint_every == 0:
+                        self._save()
+                    if halt:
+                        break
+        finally:
+            ahead.close()
+            self.log.close()
+        if self._ended and self.ranks.leads:
+            if self.best and config.keep == "best":
+                self.network.load_state_dict(self.best)
             save_weights(self.network, self.store.weights_path("swav"))
             self.store.note_hash("weights/swav.safetensors")
         images = (progress.step - first) * images_per_step
         return PretrainResult(
             progress=progress,
-            steps=self.steps,
+            steps=self.time.steps,
             seconds=time.perf_counter() - started,
             images_per_second=images / self._spent if self._spent else 0.0,
             data_wait=self._waited / self._spent if self._spent else 0.0,
             prototype_perplexity=self.watch.use()["prototype_perplexity"],
             effective_views=self.plan.effective,
-            finished=finished,
+            finished=self._ended,
         )
 
-    def _step(self) -> None:
+    def _cut(self, number: int) -> Crops:
+        """Crops of a batch, counted from 0 over the whole training: this process' part of them."""
+        size, each = self.config.batch_size, self.time.per_epoch * self.config.accumulate
+        epoch, at = divmod(number, each)
+        samples = epoch_order(len(self.plan.rows), self.seed, epoch)[at * size : (at + 1) * size]
+        generator = step_generator(self.seed, number, self.fabric.device)
+        return self.plan.crops(self.data.pictures, samples, generator, self.ranks.part(size))
+
+    def _step(self, ahead: OneAhead[Crops]) -> None:
         """One step of training."""
-        config, progress = self.config, self.progress
-        step, batch_size = progress.step, config.batch_size
+        config, progress, step = self.config, self.progress, self.progress.step
         begun = time.perf_counter()
-        epoch, at = divmod(step, self.per_epoch)
-        samples = epoch_order(len(self.plan.rows), self.seed, epoch)[at * batch_size : (at + 1) * batch_size]
-        crops = self.plan.crops(self.data.pictures, samples, step_generator(self.seed, step, self.fabric.device))
-        torch.manual_seed(step_generator(self.seed, step, torch.device("cpu"), purpose=4).initial_seed())  # drop path
-        self._waited += time.perf_counter() - begun
-
-        rate = learning_rate(step, self.steps, peak=config.lr, warmup=config.warmup, schedule=config.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if step and step == warmup_end(self.steps, config.warmup):
-            self._event("warmup_end", f"Learning rate at its peak of {config.lr:g}.")
-        if step and step == config.freeze_prototypes_steps:
-            self._event("prototypes_unfrozen", "The prototypes learn from here on.")
-        use_queue = step >= self.queue_from and self.queue.is_full
-        if use_queue and not progress.queue_on:
-            detail = f"Codes from {batch_size} + {self.queue.length} projections, before from {batch_size}."
-            self._event("queue_start", detail)
-            progress.queue_on = True
-
+        waited = self._waited
+        rate = self._set_schedule(step)
+        use_queue = step >= self.time.queue_from and self.queue.is_full
+        self._announce(step, use_queue)
         self.model.train()
-        prototypes = self.network.prototypes.weight
-        try:
-            output = self.objective(self.model, prototypes, crops, self.queue if use_queue else None)
-            loss = float(output.result.loss.detach())
-        except ValueError:  # the codes of projections that are not finite
-            loss = math.nan
-        if not math.isfinite(loss):
-            self.log.flush()
-            raise TrainingError(
-                f"The pretraining loss became {loss} at step {step}: lower pretrain.lr ({config.lr:g}), or train with "
-                f"precision 32-true. The last checkpoint is kept in {self.folder}."
-            )
+        torch.manual_seed(step_generator(self.seed, step, torch.device("cpu"), purpose=4).initial_seed())  # drop path
+        figures = _StepFigures()
         self.optimizer.zero_grad()
-        self.fabric.backward(output.result.loss)
+        for number in range(config.accumulate):
+            waiting = time.perf_counter()
+            crops = ahead.take(step * config.accumulate + number)
+            self._waited += time.perf_counter() - waiting
+            last = number == config.accumulate - 1
+            with self.fabric.no_backward_sync(self.model, enabled=not last):
+                self._backward(crops, self.queue if use_queue else None, figures)
         norm = checked_gradient_norm(self.network, self.optimizer.optimizer, self.precision, step)
+        prototypes = self.network.prototypes.weight
         if step < config.freeze_prototypes_steps:
             prototypes.grad = None
-        reference = self.objective.reference(output, prototypes) if use_queue else math.nan
+        outputs = figures.outputs
+        assert outputs is not None
+        logged = step % config.log_every == 0 or step == self.time.steps - 1
+        reference = self.objective.reference(outputs, prototypes) if use_queue and logged else math.nan
         self.optimizer.step()
         self.network.normalise_prototypes()
-        self.queue.push([projection.detach().float() for projection in output.projections])
 
+        loss, floor = figures.loss, self.ranks.mean(figures.code_entropy)[0]
         seconds = time.perf_counter() - begun
         self._spent += seconds
         progress.first_loss = loss if step == 0 else progress.first_loss
         progress.last_loss = loss
-        self.watch.note(loss, torch.cat(output.logits[: len(self.plan.assigned)]))
-        if step % config.log_every == 0 or step == self.steps - 1:
-            self.log.add(
-                step,
-                step / self.per_epoch,
-                "train",
-                loss=loss,
-                code_entropy=output.result.code_entropy,
-                kl=output.result.kl,
-                reference_loss=reference,
-                grad_norm=norm,
-                lr=rate,
-                images_per_second=batch_size * len(set(self.plan.assigned)) / seconds,
-                data_wait=self._waited / self._spent,
-                sensor_agreement=sensor_agreement(output.codes, self.plan.assigned, self.plan.complete(samples)),
+        self.watch.note(loss, self.ranks.gather(torch.cat(outputs.logits[: len(self.plan.assigned)]).detach()))
+        if logged:
+            reference = self.ranks.mean(reference)[0]
+            values = {
+                "loss": loss,
+                "code_entropy": floor,
+                "kl": loss - floor,
+                "reference_loss": reference,
+                "grad_norm": norm,
+                "lr": rate,
+                "images_per_second": config.batch_size * config.accumulate * len(set(self.plan.assigned)) / seconds,
+                "data_wait": (self._waited - waited) / seconds,
+                "sensor_agreement": self._agreement(figures),
+                "effective_rank": effective_rank(self.ranks.gather(outputs.embeddings.float())),
                 **self.watch.use(),
-            )
+            }
+            self.log.add(step, step / self.time.per_epoch, "train", **values)
         progress.step += 1
 
+    def _backward(self, crops: Crops, queue: ProjectionQueue | None, figures: _StepFigures) -> None:
+        """Loss and gradient of one batch."""
+        share = 1 / self.config.accumulate
+        outputs = self.objective.outputs(self.model, (crops.assigned, crops.local))
+        fresh = [self.ranks.gather(projection.detach().float()) for projection in outputs.projections]
+        if self.queue.before_codes:
+            self.queue.push(fresh)
+        if not all(bool(torch.isfinite(view).all()) for view in fresh):
+            raise self._not_finite(math.nan)
+        result, codes = self.objective.loss(outputs, self.network.prototypes.weight, queue)
+        loss = self.ranks.mean(float(result.loss.detach()))[0]
+        if not math.isfinite(loss):
+            raise self._not_finite(loss)
+        self.fabric.backward(result.loss * share)
+        if not self.queue.before_codes:
+            self.queue.push(fresh)
+        figures.loss += share * loss
+        figures.code_entropy += share * result.code_entropy
+        figures.outputs, figures.codes, figures.complete = outputs, codes, crops.complete
+
+    def _not_finite(self, loss: float) -> TrainingError:
+        """What to raise, in every process at the same step, when a loss is no number."""
+        self.log.flush()
+        return TrainingError(
+            f"The pretraining loss became {loss} at step {self.progress.step}: lower pretrain.lr ({self.config.lr:g}), "
+            f"or train with precision 32-true. The last checkpoint is kept in {self.folder}."
+        )
+
+    def _agreement(self, figures: _StepFigures) -> float:
+        assert figures.complete is not None
+        picks = [self.ranks.gather(code.argmax(dim=1)) for code in figures.codes]
+        complete = self.ranks.gather(figures.complete.to(self.fabric.device))
+        return sensor_agreement(picks, self.plan.assigned, complete)
+
+    def _set_schedule(self, step: int) -> float:
+        """Learning rate of a step, given to the optimizer; and its momentum where that moves."""
+        config, steps = self.config, self.time.steps
+        rate = learning_rate(step, steps, peak=config.lr, warmup=config.warmup, schedule=config.schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+            if config.momentum is not None:
+                value = momentum(step, steps, between=config.momentum, warmup=config.warmup)
+                if "betas" in group:
+                    group["betas"] = (value, *group["betas"][1:])
+                else:
+                    group["momentum"] = value
+        return rate
+
+    def _announce(self, step: int, use_queue: bool) -> None:
+        """Note what the recipe switches at this step."""
+        config, progress = self.config, self.progress
+        if step and step == warmup_end(self.time.steps, config.warmup):
+            self._event("warmup_end", f"Learning rate at its peak of {config.lr:g}.")
+        if step and step == config.freeze_prototypes_steps:
+            self._event("prototypes_unfrozen", "The prototypes learn from here on.")
+        if use_queue and not progress.queue_on:
+            detail = (
+                f"Codes from {config.batch_size} + {self.queue.length} projections, before from {config.batch_size}."
+            )
+            self._event("queue_start", detail)
+            progress.queue_on = True
+
     def _end_epoch(self) -> None:
-        """Validate, and look for a collapse."""
-        self._validate()
-        queue_used = self.config.queue_start < 1 and self.queue.length > 0
-        judged = max(JUDGED_FROM * self.steps, self.queue_from + self.watch.steps if queue_used else 0)
+        """Validate, keep the best, and look for a collapse and the end of patience."""
+        config, progress = self.config, self.progress
+        epoch, step = progress.step // self.time.per_epoch, progress.step
+        self.model.eval()
+        queue = self.queue if progress.queue_on else None
+        loss, reference = self.ranks.mean(*self.validation.losses(self.model, self.network.prototypes.weight, queue))
+        progress.val_loss = loss
+        values = {"loss": loss, "reference_loss": reference}
+        if config.knn_every and (epoch % config.knn_every == 0 or step == self.time.steps):
+            values |= self.knn.accuracy(self.network.encoder)
+        self.log.add(step - 1, epoch, "val", **values)
+        if (config.patience or config.keep == "best") and is_better(reference, progress.best_loss):
+            progress.best_loss, progress.best_epoch = reference, epoch
+            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+        self._refuse_collapse()
+        if config.patience and epoch - progress.best_epoch >= config.patience and step < self.time.steps:
+            progress.stopped_early = True
+            detail = (
+                f"No better reference loss for {config.patience} epochs; the best was {progress.best_loss:.3f} nats."
+            )
+            self._event("early_stop", detail)
+
+    def _refuse_collapse(self) -> None:
+        used = self.time.queue_from < self.time.steps
+        judged = max(JUDGED_FROM * self.time.steps, self.time.queue_from + self.watch.steps if used else 0)
         fault = self.watch.fault() if self.progress.step >= judged else None
         if fault is not None:
             self.log.flush()
@@ -287,33 +410,11 @@ class Pretraining:
                 f"The last checkpoint before is kept in {self.folder}."
             )
 
-    @torch.no_grad()
-    def _validate(self) -> None:
-        """Log the validation pairs' loss on crops that never change, as this step has it and without the queue."""
-        plan: ViewPlan = plan_views(self.config, self.data.val, self.data.sensors, self.data.image_size)
-        count, batch_size = len(plan.rows), self.config.batch_size
-        if count < 2:
-            return
-        self.model.eval()
-        prototypes = self.network.prototypes.weight
-        losses, references = [], []
-        for number, at in enumerate(range(0, count - count % batch_size or 1, batch_size)):
-            samples = np.arange(at, min(at + batch_size, count))
-            generator = step_generator(self.seed, number, self.fabric.device, purpose=1)
-            crops = plan.crops(self.data.pictures, samples, generator)
-            output = self.objective(self.model, prototypes, crops, self.queue if self.progress.queue_on else None)
-            losses.append(float(output.result.loss))
-            references.append(self.objective.reference(output, prototypes))
-        self.progress.val_loss = float(np.mean(losses))
-        values = {"loss": self.progress.val_loss, "reference_loss": float(np.mean(references))}
-        step = self.progress.step - 1
-        self.log.add(step, self.progress.step / self.per_epoch, "val", **values)
-
     def _event(self, kind: str, detail: str) -> None:
-        self.log.event(kind, self.progress.step, self.progress.step / self.per_epoch, detail)
+        self.log.event(kind, self.progress.step, self.progress.step / self.time.per_epoch, detail)
 
     def _parts(self) -> dict[str, Any]:
-        """What a checkpoint holds besides progress and settings."""
+        """What a checkpoint holds besides progress, the best weights and settings."""
         return {
             "network": self.network,
             "optimizer": self.optimizer,
@@ -324,8 +425,11 @@ class Pretraining:
 
     def _save(self) -> None:
         self.log.flush()
+        if not self.ranks.leads:
+            return
         content = {name: part.state_dict() for name, part in self._parts().items()}
-        save_checkpoint(self.folder, {**content, "progress": asdict(self.progress), "settings": self._settings})
+        progress = asdict(self.progress)
+        save_checkpoint(self.folder, {**content, "best": self.best, "progress": progress, "settings": self._settings})
 
     def _load(self) -> bool:
         """Take up the newest checkpoint; False when there is none."""
@@ -335,5 +439,6 @@ class Pretraining:
         refuse_other_settings(state, self._settings, self.folder)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        self.best = state["best"]
         self.progress = Progress(**state["progress"])
         return True

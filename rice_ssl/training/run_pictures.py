@@ -13,7 +13,7 @@ from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.data.loading import build_cache, pair_rows
 from rice_ssl.data.manifest import sensor_from_dict
-from rice_ssl.training.batches import Pictures, Rows
+from rice_ssl.training.batches import LabelledRows, Pictures, Rows
 
 
 def run_pictures(
@@ -28,7 +28,8 @@ def run_pictures(
     info = store.info()
     table = store.read_table("manifest")
     sensors = [sensor_from_dict(entry) for entry in info["sensors"]]
-    cache = build_cache(table, Path(info["data_root"]), config.data.image_size, store.root / "cache", progress=progress)
+    folder = store.root / "cache" if config.data.cache is None else Path(config.data.cache)
+    cache = build_cache(table, Path(info["data_root"]), config.data.image_size, folder, progress=progress)
     return Pictures(cache, table["sensor"].tolist(), sensors, device), table, [sensor.name for sensor in sensors]
 
 
@@ -38,3 +39,13 @@ def usable_rows(table: pd.DataFrame, sensors: Sequence[str], pictures: Pictures)
     rows = np.where(np.isin(rows, list(pictures.cache.faults)), -1, rows)
     kept = np.flatnonzero((rows >= 0).any(axis=1))
     return [ids[pair] for pair in kept], rows[kept]
+
+
+def labelled_rows(
+    table: pd.DataFrame, sensors: Sequence[str], classes: Sequence[str], pictures: Pictures
+) -> LabelledRows:
+    """The pairs of :func:`usable_rows` with the number of each one's class, -1 for a label that is no class."""
+    ids, rows = usable_rows(table, sensors, pictures)
+    number = {name: position for position, name in enumerate(classes)}
+    label_of = table.groupby("pair_id")["label"].first()
+    return LabelledRows(rows, np.array([number.get(label_of[pair_id], -1) for pair_id in ids], dtype=np.int64))

@@ -34,6 +34,47 @@ def learning_rate(step: int, steps: int, *, peak: float, warmup: float, schedule
     raise InputError(f"Schedule {schedule!r} is unknown: take cosine or one-cycle.")
 
 
+def momentum(step: int, steps: int, *, between: tuple[float, float], warmup: float) -> float:
+    """Momentum of a one-cycle schedule: it falls while the learning rate rises, and rises while that falls.
+
+    Args:
+        step: from 0 to ``steps`` - 1.
+        steps: of the whole training, >= 1.
+        between: momentum at both ends, and at the learning rate's peak.
+        warmup: share of the steps over which the rate rises, in [0, 1].
+
+    Source:
+        Smith and Topin 2018 (arXiv 1708.07120), with cosine slopes as PyTorch and fastai have it.
+    """
+    ends, peak = between
+    rise = int(warmup * steps)
+    share = step / rise if step < rise else 1 - (step - rise) / max(1, steps - rise)
+    return ends + (peak - ends) * 0.5 * (1 - math.cos(math.pi * share))
+
+
+def queue_start_step(setting: float | str, steps: int, per_epoch: int) -> int:
+    """First step whose codes may use the queue; ``steps`` for never.
+
+    Args:
+        setting: a fraction of all steps in [0, 1], where 1 is never; or ``"step N"`` or ``"epoch N"``, counted from 0.
+        steps: of the whole training.
+        per_epoch: steps of an epoch.
+
+    Raises:
+        InputError: the step or epoch named lies beyond the end of the training.
+    """
+    if not isinstance(setting, str):
+        return min(steps, math.ceil(setting * steps))
+    unit, number = setting.split()
+    start = int(number) * (per_epoch if unit == "epoch" else 1)
+    if start >= steps:
+        raise InputError(
+            f"pretrain.queue_start is {setting!r}, but the training ends after {steps} steps "
+            f"({steps // per_epoch} epochs): name an earlier {unit}, or 1.0 for never."
+        )
+    return start
+
+
 def warmup_end(steps: int, warmup: float) -> int:
     """First step at the peak of the learning rate."""
     return int(warmup * steps)

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from rice_ssl.transforms.geometry import crop_matrices, sample_crops
-from rice_ssl.transforms.photometric import blur, jitter_bands
+from rice_ssl.transforms.photometric import (
+    PhotometricDraw,
+    PhotometricSettings,
+    blur,
+    draw_photometric,
+    jitter_bands,
+    shift_colours,
+)
 
 
 @dataclass(frozen=True)
@@ -19,8 +26,36 @@ class CropSettings:
     scale: tuple[float, float]
     rotation: float = 0.0
     flip: bool = True
-    jitter: float = 0.0
-    blur: float = 0.0
+    photometric: PhotometricSettings = PhotometricSettings()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images as the crops are cut from.
+
+    Attributes:
+        images: shape (B, 3, H, W), values in [0, 1].
+        mean: of the sensor of each image, shape (B, 3).
+        std: likewise, > 0.
+        natural: whether hue and saturation may be changed, bool, shape (B,).
+    """
+
+    images: Tensor
+    mean: Tensor
+    std: Tensor
+    natural: Tensor
+
+
+@dataclass(frozen=True)
+class CropDraw:
+    """What was drawn for the crops of B images: ``matrices``, shape (B, 2, 3), and the photometric changes."""
+
+    matrices: Tensor
+    photometric: PhotometricDraw
+
+    def part(self, chosen: slice) -> CropDraw:
+        """The draw of some of the images: what a process of several cuts of the common batch."""
+        return CropDraw(self.matrices[chosen], self.photometric.part(chosen))
 
 
 def to_unit(pictures: Tensor) -> Tensor:
@@ -39,33 +74,33 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return (images - mean[:, :, None, None]) / std[:, :, None, None]
 
 
-def augmented_crop(
-    images: Tensor, mean: Tensor, std: Tensor, settings: CropSettings, generator: torch.Generator
-) -> Tensor:
-    """Draw one augmented, normalised crop of each image.
-
-    Args:
-        images: shape (B, 3, H, W), values in [0, 1].
-        mean: of the sensor of each image, shape (B, 3).
-        std: likewise, > 0.
-        settings: geometry and photometry.
-        generator: source of all randomness; drawn on its device.
-
-    Returns:
-        Shape (B, 3, *settings.size).
-    """
+def draw_crops(count: int, size: tuple[int, int], settings: CropSettings, generator: torch.Generator) -> CropDraw:
+    """Draw one crop of each of ``count`` images of ``size`` (height, width), on the generator's device."""
     matrices = crop_matrices(
-        len(images),
-        images.shape[2],
-        images.shape[3],
+        count,
+        *size,
         scale=settings.scale,
         rotation=settings.rotation,
         flip=settings.flip,
         generator=generator,
     )
-    crops = sample_crops(images, matrices, settings.size)
-    if settings.jitter > 0:
-        crops = jitter_bands(crops, settings.jitter, generator)
-    if settings.blur > 0:
-        crops = blur(crops, settings.blur, generator)
-    return normalise(crops, mean, std)
+    return CropDraw(matrices, draw_photometric(count, settings.photometric, generator))
+
+
+def cut_crops(batch: Batch, settings: CropSettings, drawn: CropDraw) -> Tensor:
+    """Cut what was drawn for these images, change it photometrically and normalise it, shape (B, 3, *settings.size)."""
+    crops = sample_crops(batch.images, drawn.matrices, settings.size)
+    wanted = settings.photometric
+    if wanted.jitter > 0:
+        crops = jitter_bands(crops, drawn.photometric)
+    if wanted.saturation > 0 or wanted.hue > 0:
+        crops = shift_colours(crops, drawn.photometric, batch.natural)
+    if wanted.blur > 0:
+        crops = blur(crops, drawn.photometric)
+    return normalise(crops, batch.mean, batch.std)
+
+
+def augmented_crops(batch: Batch, settings: CropSettings, generator: torch.Generator) -> Tensor:
+    """Draw and cut one augmented, normalised crop of each image, shape (B, 3, *settings.size)."""
+    height, width = batch.images.shape[2:]
+    return cut_crops(batch, settings, draw_crops(len(batch.images), (height, width), settings, generator))

@@ -46,7 +46,7 @@ def test_the_original_recipe_puts_the_queue_start_at_24900():
 
 def test_other_ways_to_say_a_recipe():
     recipe, _ = recipe_from_mapping(
-        {"pretrain": {"queue_start": 0.25, "epochs": 20, "batch_size": 32, "queue_batches": 8}}
+        {"pretrain": {"queue_start": 0.25, "epochs": 20, "batch_size": 32, "queue_length": 256}}
     )
     assert (recipe.queue_start, recipe.queue_start_pct, recipe.queue_length) == (0.25, None, 256)
     assert recipe.schedule("step") == ()
@@ -71,7 +71,7 @@ def queue_starts(content, unit):
 
 
 def test_a_run_s_yaml_counts_as_our_trainer_does_and_the_original_s_recipe_as_the_original():
-    ours = {"pretrain": {"epochs": 5, "queue_start": 0.5, "queue_batches": 2}}
+    ours = {"pretrain": {"epochs": 5, "queue_start": 0.5, "queue_length": 64}}
     assert queue_starts(ours, "epoch") == [2.5]
     for per_epoch, step in ((1, 3), (7, 18), (10, 25), (83, 208)):  # ceil(0.5 * 5 * per_epoch)
         assert queue_starts({**ours, "steps_per_epoch": per_epoch}, "step") == [step]
@@ -80,11 +80,15 @@ def test_a_run_s_yaml_counts_as_our_trainer_does_and_the_original_s_recipe_as_th
         ]
     assert queue_starts({"epochs": 5, "queue_start_pct": 0.5}, "epoch") == [2]  # floor(0.5 * 5)
     assert queue_starts({"epochs": 5, "queue_start_pct": 0.5, "steps_per_epoch": 7}, "step") == [14]
-    late = {"pretrain": {"epochs": 5, "queue_start": 0.1, "queue_batches": 9}, "steps_per_epoch": 7}
+    late = {"pretrain": {"epochs": 5, "queue_start": 0.1, "queue_length": 288}, "steps_per_epoch": 7}
     assert queue_starts(late, "step") == [9]  # the queue is not full before
     assert queue_starts({**late, "steps_per_epoch": 1}, "step") == []  # nor within the training
-    for never in ({"queue_start": 1.0}, {"queue_batches": 0}, {"queue_start": 1}):
+    for never in ({"queue_start": 1.0}, {"queue_length": 0}, {"queue_start": 1}):
         assert queue_starts({"pretrain": {"epochs": 5, **never}, "steps_per_epoch": 9}, "step") == []
+    for moment, step in (("step 1", 1), ("step 40", 40), ("epoch 2", 14)):
+        assert queue_starts(
+            {"pretrain": {"queue_start": moment, "queue_length": 32}, "steps_per_epoch": 7}, "step"
+        ) == [step]
     assert queue_starts({"pretrain": {}}, "epoch") == [10]  # the trainer's defaults: half of 20 epochs
 
 
@@ -124,7 +128,7 @@ def test_entropy_floor():
     assert entropy_floor(3000, 32) == pytest.approx(4.54, abs=0.005)
     assert entropy_floor(3000, 2080) == pytest.approx(0.37, abs=0.005)
     assert entropy_floor(64, 288) == 0
-    assert floors_of_config({"pretrain": {"prototypes": 64, "batch_size": 32, "queue_batches": 8}}) == pytest.approx(
+    assert floors_of_config({"pretrain": {"prototypes": 64, "batch_size": 32, "queue_length": 256}}) == pytest.approx(
         (np.log(2), 0)
     )
     assert floors_of_config({"pretrain": {"prototypes": "many"}}) is None

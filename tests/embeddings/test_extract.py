@@ -117,14 +117,14 @@ def test_finished_chunks_are_taken_up_and_the_rest_is_done(pictures, networks, t
         read.extend(rows.tolist())
         if 6 in rows:
             raise RuntimeError("killed")
-        return pictures.batch(rows)
+        return pictures.whole(rows)
 
     with pytest.raises(RuntimeError, match="killed"):
-        run(SimpleNamespace(batch=failing), networks, tmp_path / "cut")
+        run(SimpleNamespace(whole=failing), networks, tmp_path / "cut")
     assert sorted(p.name for p in (tmp_path / "cut").iterdir()) == ["000000000.npz", "000000003.npz"]
     read.clear()
     resumed = run(
-        SimpleNamespace(batch=lambda rows: read.extend(rows) or pictures.batch(rows)), networks, tmp_path / "cut"
+        SimpleNamespace(whole=lambda rows: read.extend(rows) or pictures.whole(rows)), networks, tmp_path / "cut"
     )
     assert read == [6]
     for name, values in whole.items():

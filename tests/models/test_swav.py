@@ -43,3 +43,22 @@ def test_projection_is_the_head_written_out():
     out = hidden.clamp(min=0) @ second.weight.T + second.bias
     expected = out / (out**2).sum(1, keepdim=True).sqrt()
     torch.testing.assert_close(model.project(embedding), expected)
+
+
+def test_two_sizes_go_through_the_encoder_by_themselves_and_through_the_head_together():
+    model = network().train()
+    large, small = torch.randn(3, 3, 32, 32), torch.randn(4, 3, 24, 24)
+    model.encoder.eval()  # so that only the head's statistics tell what it saw together
+    embedding, projection, logits = model(large, small)
+    expected = torch.cat([model.encoder(large), model.encoder(small)])
+    torch.testing.assert_close(embedding, expected)
+    torch.testing.assert_close(projection, model.project(expected))
+    torch.testing.assert_close(logits, projection @ model.prototypes.weight.T)
+
+
+def test_a_layer_normalised_head_does_not_know_the_batch():
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]}))
+    model = SwAV(encoder, hidden=6, projection=4, prototypes=5, head_norm="layer").train()
+    embeddings = torch.randn(5, 16)
+    torch.testing.assert_close(model.project(embeddings)[:2], model.project(embeddings[:2]))

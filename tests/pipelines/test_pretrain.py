@@ -41,7 +41,7 @@ def begin(folder, name, missing=(), **changes):
         "hidden": 8,
         "projection": 4,
         "prototypes": 6,
-        "queue_batches": 1,
+        "queue_length": 4,
         "log_every": 1,
         "accelerator": "cpu",
         **changes,
@@ -106,6 +106,6 @@ def test_stopped_by_the_clock_it_says_so_and_resumes_to_the_same_metrics(whole):
 def test_images_that_cannot_be_read_do_not_stop_it(tmp_path):
     """A pair without its RGNIR file is trained on with RGB; a pair without any file is left out."""
     missing = [(0, "rgnir"), (1, "rgb"), (1, "rgnir")]
-    store, config = begin(tmp_path, "run", missing, batch_size=11, queue_batches=0)
+    store, config = begin(tmp_path, "run", missing, batch_size=11, queue_length=0)
     summary = run_pretrain(store, config, progress=False)
     assert (summary.finished, summary.steps) == (True, 2)  # 11 pairs are left: one step an epoch

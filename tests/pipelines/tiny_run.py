@@ -49,7 +49,7 @@ def settings(folder: Path, **changes):
             "hidden": 16,
             "projection": 8,
             "prototypes": 6,
-            "queue_batches": 2,
+            "queue_length": 12,
             "log_every": 1,
             "checkpoint_every": 1,
         },

@@ -54,5 +54,22 @@ def test_what_is_queued_carries_no_gradient():
 
 
 def test_a_length_that_batches_do_not_fill_is_refused():
-    with pytest.raises(InputError, match="Queue length 10 is no multiple of batch size 4: take 8"):
+    with pytest.raises(
+        InputError, match=r"pretrain.queue_length is 10, which is no multiple of pretrain.batch_size \(4\): take 8"
+    ):
         ProjectionQueue(views=1, length=10, size=1, batch_size=4)
+
+
+def test_the_original_is_one_queue_of_the_first_view_full_of_random_unit_vectors_from_the_start():
+    torch.manual_seed(0)
+    queue = ProjectionQueue(views=2, length=4, size=3, batch_size=2, kind="original")
+    assert (queue.is_full, queue.before_codes) == (True, True)
+    start = queue.view(0).clone()
+    torch.testing.assert_close(start.norm(dim=1), torch.ones(4))
+    one, other = torch.eye(3)[:2], torch.eye(3)[1:]
+    queue.push([one, other])
+    expected = torch.cat([one, start[:2]])
+    assert torch.equal(queue.view(0), expected)
+    assert torch.equal(queue.view(1), expected)  # whichever view asks
+    ours = ProjectionQueue(views=2, length=4, size=3, batch_size=2)
+    assert (ours.is_full, ours.before_codes) == (False, False)

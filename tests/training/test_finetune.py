@@ -17,10 +17,9 @@ from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import load_weights, save_weights
 from rice_ssl.sensors import RGB, RGNIR
-from rice_ssl.training.batches import Pictures
-from rice_ssl.training.finetune import Finetuning, LabelledRows
+from rice_ssl.training.batches import LabelledRows, Pictures
+from rice_ssl.training.finetune import Finetuning
 from rice_ssl.training.pretrain import build_swav
-from rice_ssl.transforms.views import normalise
 
 ENCODER = EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]})
 TINY = {
@@ -98,7 +97,7 @@ def kept_log_loss(folder, shift=0):
     losses = []
     for pair in range(TRAIN, PAIRS):
         with torch.no_grad():
-            logits = network(normalise(*data.batch(rows[pair])))
+            logits = network(data.whole(rows[pair]))
             joined = logits.mean(dim=0) * network.log_scale.exp()
         losses.append(-float(functional.log_softmax(joined, dim=0)[(pair + shift) % 3]))
     return sum(losses) / len(losses)

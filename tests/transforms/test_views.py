@@ -1,9 +1,15 @@
 import torch
 
 from rice_ssl.transforms.geometry import crop_matrices, sample_crops
-from rice_ssl.transforms.views import CropSettings, augmented_crop, normalise, to_unit
+from rice_ssl.transforms.photometric import PhotometricSettings
+from rice_ssl.transforms.views import Batch, CropSettings, augmented_crops, cut_crops, draw_crops, normalise, to_unit
 
 MEAN, STD = torch.tensor([[0.5, 0.4, 0.3]]), torch.tensor([[0.5, 0.2, 0.1]])
+
+
+def batch_of(images, mean=MEAN, std=STD):
+    count = len(images)
+    return Batch(images, mean.expand(count, 3), std.expand(count, 3), torch.ones(count, dtype=torch.bool))
 
 
 def test_pictures_become_unit_floats_band_first():
@@ -25,7 +31,7 @@ def test_normalising_by_hand_with_each_images_own_sensor():
 def test_without_photometry_a_crop_is_drawn_cut_and_normalised():
     images = torch.rand(3, 3, 20, 30, generator=torch.Generator().manual_seed(0))
     settings = CropSettings((8, 8), (0.2, 0.5), rotation=5.0)
-    crops = augmented_crop(images, MEAN.expand(3, 3), STD.expand(3, 3), settings, torch.Generator().manual_seed(1))
+    crops = augmented_crops(batch_of(images), settings, torch.Generator().manual_seed(1))
     generator = torch.Generator().manual_seed(1)
     matrices = crop_matrices(3, 20, 30, scale=(0.2, 0.5), rotation=5.0, flip=True, generator=generator)
     for image in range(3):
@@ -38,16 +44,24 @@ def test_a_flat_grey_image_stays_flat_through_geometry():
     images = torch.full((16, 3, 20, 30), 0.25)
     settings = CropSettings((12, 12), (0.05, 1.0), rotation=45.0)
     generator = torch.Generator().manual_seed(0)
-    crops = augmented_crop(images, torch.zeros(16, 3), torch.ones(16, 3), settings, generator)
+    crops = augmented_crops(batch_of(images, torch.zeros(1, 3), torch.ones(1, 3)), settings, generator)
     torch.testing.assert_close(crops, torch.full((16, 3, 12, 12), 0.25))
 
 
 def test_the_same_seed_gives_the_same_crops():
     images = torch.rand(4, 3, 20, 30, generator=torch.Generator().manual_seed(0))
-    settings = CropSettings((12, 12), (0.1, 1.0), 10.0, True, 0.3, 0.5)
+    settings = CropSettings((12, 12), (0.1, 1.0), 10.0, True, PhotometricSettings(0.3, 0.5, 0.2, 0.1))
     one, again, other = (
-        augmented_crop(images, MEAN.expand(4, 3), STD.expand(4, 3), settings, torch.Generator().manual_seed(seed))
-        for seed in (1, 1, 2)
+        augmented_crops(batch_of(images), settings, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+def test_parts_of_a_batch_are_cut_as_the_whole_is():
+    images = torch.rand(6, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    settings = CropSettings((12, 12), (0.1, 1.0), 10.0, True, PhotometricSettings(0.3, 0.5, 0.2, 0.1))
+    drawn = draw_crops(6, (20, 30), settings, torch.Generator().manual_seed(1))
+    whole = cut_crops(batch_of(images), settings, drawn)
+    parts = [cut_crops(batch_of(images[part]), settings, drawn.part(part)) for part in (slice(0, 3), slice(3, 6))]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-6)
