@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import ABLATION_FILE, RunStore, read_ablation
 from rice_ssl.embeddings.neighbours import nearest
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.agreement import jensen_shannon, who_is_right
@@ -22,6 +22,7 @@ from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
 from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.sensors import BOTH
 
+ABLATION = Path(__file__).resolve().parent.parent / "assets" / "ablation"
 DEMO_RUN = Path(__file__).resolve().parent.parent / "assets" / "demo"
 
 
@@ -39,6 +40,25 @@ def offered_runs() -> list[Path]:
     parser.add_argument("--run", action="append", type=Path)
     given = parser.parse_known_args(sys.argv[1:])[0].run
     return given or [DEMO_RUN]
+
+
+def ablation() -> dict[str, Any]:
+    """``ablation.json`` of the folder named on the command line (``-- --ablation DIR``), of ours where none is.
+
+    Raises:
+        ArtifactError: it is not there, or cannot be read.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--ablation", type=Path, default=ABLATION)
+    folder = parser.parse_known_args(sys.argv[1:])[0].ablation
+    path = folder / ABLATION_FILE
+    state = path.stat() if path.is_file() else None
+    return _ablation(folder.as_posix(), "" if state is None else f"{state.st_mtime_ns}-{state.st_size}")
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _ablation(folder: str, stamp: str) -> dict[str, Any]:
+    return read_ablation(Path(folder))
 
 
 def current_run() -> RunKey:

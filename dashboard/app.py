@@ -14,12 +14,14 @@ if str(Path(__file__).resolve().parent.parent) not in sys.path:  # started from 
 
 from dashboard import access
 from dashboard.components.notice import guarded
-from dashboard.screens import leaf, map, overview, prototypes, sensors, training
+from dashboard.screens import ablation, leaf, map, overview, prototypes, sensors, training
 from rice_ssl.errors import RiceSSLError
 
 ICON = (
     Path(__file__).resolve().parent.parent / "assets" / "icon.png"
 )  # a file: a named icon is fetched from a font server
+ABLATION = "Ablation"
+"""The screen that is not about a run: what is said of the run does not hold for it."""
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),
@@ -27,6 +29,7 @@ SCREENS = (
     ("Map", map.page, ":material/scatter_plot:"),
     ("Prototypes", prototypes.page, ":material/category:"),
     ("Training", training.page, ":material/show_chart:"),
+    (ABLATION, ablation.page, ":material/compare_arrows:"),
 )
 
 
@@ -42,7 +45,7 @@ def main() -> None:
     chosen = st.navigation([*pages.values(), by_name])
     if chosen.url_path == by_name.url_path:
         chosen.run()  # goes to the first screen; before a widget is bound to what the link says, which goes with it
-    _about_run()
+    _about_run(badges=chosen.title != ABLATION)
     chosen.run()
 
 
@@ -55,7 +58,7 @@ def _by_name(title: str, pages: Mapping[str, Any]) -> Any:
     return st.Page(go, title=title, url_path=title.lower(), visibility="hidden")
 
 
-def _about_run() -> None:
+def _about_run(*, badges: bool) -> None:
     """Which run this is, a choice where several are offered, and badges where its data or weights are simulated."""
     runs = access.offered_runs()
     with st.sidebar:
@@ -70,12 +73,14 @@ def _about_run() -> None:
         st.caption(f"Run **{info.get('name', runs[0].name)}**")
         if other:
             st.caption(f"Weights of the run **{other}**")
-    badges = ["Simulated data: no picture here is a photograph"] if info.get("simulated") else []
+    if not badges:
+        return
+    told = ["Simulated data: no picture here is a photograph"] if info.get("simulated") else []
     if other and info.get("weights_simulated"):
-        badges.append(f"Weights trained on simulated leaves (run {other})")
-    if badges:
+        told.append(f"Weights trained on simulated leaves (run {other})")
+    if told:
         with st.container(horizontal=True, gap="small"):
-            for text in badges:
+            for text in told:
                 st.badge(text, icon=":material/science:", color="orange")
 
 

@@ -13,6 +13,7 @@ import typer
 
 from rice_ssl import __version__
 from rice_ssl.artifacts import RunStore
+from rice_ssl.config import Pooling
 from rice_ssl.errors import InputError, RiceSSLError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ import_app = typer.Typer(
     help="Make a manifest of images: who is whose twin, and what is wrong with them.", no_args_is_help=True
 )
 app.add_typer(import_app, name="import")
+
 
 Target = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the YAML file of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
@@ -163,7 +165,9 @@ def _do(run: Path, stage: str, progress: bool, as_json: bool, max_minutes: float
     from pipelines.run import run_one
 
     store, config = resolve_target(run)
-    _tell(run_one(store, config, stage, progress=progress, max_minutes=max_minutes), as_json)
+    summary = run_one(store, config, stage, progress=progress, max_minutes=max_minutes)
+    if summary is not None:  # under torchrun, the first process tells
+        _tell(summary, as_json)
 
 
 @app.command()
@@ -270,6 +274,39 @@ def submit(
 
     store, config = resolve_target(run)
     _tell(run_submit(store, config, out=out, sample=sample), as_json)
+
+
+@app.command("import-encoder")
+def import_encoder(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="State dictionary of an encoder (.pth).")],
+    arch: Annotated[str, typer.Option(help="xresnet34 for fastai's, or a timm name.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; FILE with .safetensors when left out.")] = None,
+    pooling: Annotated[Pooling, typer.Option(help="How feature maps become embeddings.")] = "concat",
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="For timm.create_model, e.g. output_stride=16.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn an encoder that fastai or timm trained into weights that a run can begin with."""
+    from pipelines.import_encoder import run_import_encoder
+
+    _tell(run_import_encoder(file, arch, out=out, pooling=pooling, options=option or ()), as_json)
+
+
+@app.command()
+def ablate(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of an ablation.")],
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop the pretraining at hand after that long.")
+    ] = None,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Pretrain every point of a grid, and compare what came of them; resumes, and shares its work with others."""
+    from pipelines.ablate import run_ablate
+    from pipelines.configuration import read_ablation_config
+
+    _tell(run_ablate(read_ablation_config(config), progress=progress, max_minutes=max_minutes), as_json)
 
 
 @app.command()

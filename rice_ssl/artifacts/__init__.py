@@ -1,11 +1,13 @@
 """The run directory: the only reader and writer of what a run leaves on disk. Imports no torch."""
 
+from rice_ssl.artifacts.ablation import ABLATION_FILE, read_ablation, write_ablation
 from rice_ssl.artifacts.files import atomic_path, sha256_file
 from rice_ssl.artifacts.info import NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import SCHEMA_VERSION, TABLES, Table
 from rice_ssl.artifacts.store import RunStore
 
 __all__ = [
+    "ABLATION_FILE",
     "SCHEMA_VERSION",
     "TABLES",
     "NewerSchemaError",
@@ -13,5 +15,7 @@ __all__ = [
     "RunStore",
     "Table",
     "atomic_path",
+    "read_ablation",
     "sha256_file",
+    "write_ablation",
 ]

@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 import pipelines
-from pipelines.configuration import config_of_run, config_to_dict, parse_config, read_config, resolve_target
+from pipelines.ablate import baseline_of, cell_config, plan_conditions
+from pipelines.configuration import (
+    config_of_run,
+    config_to_dict,
+    parse_config,
+    read_ablation_config,
+    read_config,
+    resolve_target,
+)
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import InputError
 
@@ -21,8 +29,14 @@ def test_defaults_are_filled_in():
     [
         ({"sead": 1}, "sead is not a setting"),
         ({"pretrain": {"views": "both"}}, "pretrain.views is 'both'"),
-        ({"pretrain": {"queue_start": 1.5}}, r"pretrain.queue_start is 1.5: Input should be less than or equal to 1"),
-        ({"pretrain": {"local_scale": [0.5, 0.1]}}, "local_scale is"),
+        ({"pretrain": {"queue_start": 1.5}}, r"pretrain.queue_start is 1.5; give a fraction in \[0, 1\]"),
+        ({"pretrain": {"local_scale": [0.5, 0.1]}}, "pretrain.local_scale is"),
+        ({"pretrain": {"queue_start": "step x"}}, "pretrain.queue_start is 'step x'; give a fraction"),
+        ({"pretrain": {"queue_length": 100}}, r"pretrain.queue_length is 100, .* batch_size \(32\); take 96, or 0"),
+        (
+            {"pretrain": {"momentum": [0.9, 0.8]}},
+            "pretrain.momentum is .* does not move; take schedule one-cycle",
+        ),
         ({"data": {}}, "data.root is missing"),
         ({"data": {"root": "x", "validation_fold": 5}}, "validation_fold is 5, but folds run from 0 to 4"),
         ({"finetune": {"frozen_epochs": 30}}, "frozen_epochs is 30, more than epochs"),
@@ -72,4 +86,28 @@ def test_every_recipe_validates(path):
 
 
 def test_there_are_recipes():
-    assert {"demo", "urban-trees", "rice-leaves-rgb", "zindi-rice"} <= {path.stem for path in RECIPES}
+    wanted = {"demo", "mwalimu-128", "mwalimu-224", "small-gpu", "urban-trees", "rice-leaves-rgb", "zindi-rice"}
+    assert {path.stem for path in RECIPES} == wanted
+
+
+ABLATIONS = sorted((Path(pipelines.__file__).parent / "recipes" / "ablations").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=lambda p: p.stem)
+def test_every_ablation_and_each_of_its_conditions_validates(path):
+    config = read_ablation_config(path)
+    conditions = plan_conditions(config)
+    assert baseline_of(config) in {condition.title for condition in conditions}
+    assert len({cell_config(config, c, seed).run for c in conditions for seed in config.seeds}) == len(conditions) * 3
+
+
+def test_mwalimu_128_has_the_original_s_numbers():
+    """As ../shared/seed/README.md has them."""
+    path = next(path for path in RECIPES if path.stem == "mwalimu-128")
+    config = read_config(path).pretrain
+    assert (config.views, config.queue, config.queue_length, config.queue_start) == ("rgb-only", "original", 2048, 0.5)
+    assert (config.prototypes, config.hidden, config.projection) == (3000, 2048, 128)
+    assert (config.epsilon, config.temperature, config.sinkhorn_rounds) == (0.05, 0.1, 3)
+    assert (config.optimizer, config.lr, config.weight_decay, config.momentum) == ("lamb", 1e-4, 1e-6, (0.95, 0.85))
+    assert (config.epochs, config.batch_size, config.patience, config.keep) == (600, 32, 100, "best")
+    assert (config.global_size, 2 * config.global_crops, config.local_size, 2 * config.local_crops) == (128, 2, 96, 6)
