@@ -5,7 +5,7 @@ RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: dashboard test lint types demo pictures install install-dev browser clean
+.PHONY: dashboard test lint types demo pictures benchmark-swav install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -26,6 +26,10 @@ demo: install
 # The README's pictures, of the demo run.
 pictures: install-dev browser
 	$(BIN)/python -m tests.browser.pictures
+
+# Our pretraining step beside its floor and lightly's loop; about six minutes.
+benchmark-swav: install-dev
+	$(BIN)/python -m tests.benchmarks.swav
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
