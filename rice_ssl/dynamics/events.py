@@ -19,6 +19,7 @@ KINDS = {
     "augmentation_change": ("augmentation changed", SCHEDULE),
     "warmup_end": ("warm-up end", LEARNING_RATE),
     "lr_phase": ("learning-rate phase", LEARNING_RATE),
+    "early_stop": ("early stop", SCHEDULE),
     "resume": ("resume", DATA),
     "data_change": ("data changed", DATA),
 }

@@ -32,15 +32,15 @@ class CollapseWatch:
         self._losses: list[float] = []
         self._picks = torch.zeros(0, dtype=torch.long)
 
-    def note(self, loss: float, logits: Tensor) -> None:
+    def note(self, loss: float, nearest: Tensor) -> None:
         """Take in a step.
 
         Args:
             loss: in nats.
-            logits: prototype logits of the assigned views, shape (images, K).
+            nearest: prototype that each image of the assigned views is nearest to, shape (images,).
         """
         self._losses = [*self._losses, loss][-self.steps :]
-        self._picks = torch.cat([self._picks, logits.detach().argmax(dim=1).cpu()])[-self.kept :]
+        self._picks = torch.cat([self._picks, nearest.cpu()])[-self.kept :]
 
     def use(self) -> dict[str, float]:
         """How the last images used the prototypes; an image counts for the one it is nearest to.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import torch
@@ -32,8 +32,7 @@ from rice_ssl.training.log import MetricLog
 from rice_ssl.training.loggers import open_loggers
 from rice_ssl.training.objective import Objective, Outputs, sensor_agreement
 from rice_ssl.training.online import OnlineKnn, effective_rank, is_better
-from rice_ssl.training.preflight import plan_steps
-from rice_ssl.training.schedules import learning_rate, momentum, warmup_end
+from rice_ssl.training.timetable import plan_steps
 from rice_ssl.training.validation import Validation
 from rice_ssl.training.view_plan import Crops, plan_views
 
@@ -89,15 +88,15 @@ class PretrainResult:
     finished: bool
 
 
-@dataclass
-class _StepFigures:
-    """Sums over the batches of one step, and what the last of them gave."""
+@dataclass(frozen=True)
+class _BatchFigures:
+    """What one batch gave: loss and its floor in nats, outputs, codes, and which of its pairs are complete."""
 
-    loss: float = 0.0
-    code_entropy: float = 0.0
-    outputs: Outputs | None = None
-    codes: list[Tensor] = field(default_factory=list)
-    complete: Tensor | None = None
+    loss: float
+    code_entropy: float
+    outputs: Outputs
+    codes: list[Tensor]
+    complete: Tensor
 
 
 def build_swav(encoder: EncoderConfig, config: PretrainConfig) -> SwAV:
@@ -194,6 +193,7 @@ class Pretraining:
         if store.exists and self.ranks.leads:
             store.update_info(effective_views=self.plan.effective)
         self._waited = self._spent = 0.0
+        self._images_per_step = config.batch_size * config.accumulate * len(set(self.plan.assigned))
 
     @property
     def _ended(self) -> bool:
@@ -211,7 +211,6 @@ class Pretraining:
         """
         progress, config, started = self.progress, self.config, time.perf_counter()
         first = progress.step
-        images_per_step = config.batch_size * config.accumulate * len(set(self.plan.assigned))
         bar = tqdm(
             total=self.time.steps, initial=first, unit="step", desc=STAGE, disable=not (show and self.ranks.leads)
         )
@@ -221,7 +220,7 @@ class Pretraining:
                 while not self._ended:
                     self._step(ahead)
                     bar.update()
-                    speed = (progress.step - first) * images_per_step / self._spent
+                    speed = (progress.step - first) * self._images_per_step / self._spent
                     bar.set_postfix(loss=f"{progress.last_loss:.3f}", images_per_s=f"{speed:.0f}", refresh=False)
                     if progress.step % self.time.per_epoch == 0:
                         self._end_epoch()
@@ -239,7 +238,7 @@ class Pretraining:
                 self.network.load_state_dict(self.best)
             save_weights(self.network, self.store.weights_path("swav"))
             self.store.note_hash("weights/swav.safetensors")
-        images = (progress.step - first) * images_per_step
+        images = (progress.step - first) * self._images_per_step
         return PretrainResult(
             progress=progress,
             steps=self.time.steps,
@@ -262,60 +261,57 @@ class Pretraining:
     def _step(self, ahead: OneAhead[Crops]) -> None:
         """One step of training."""
         config, progress, step = self.config, self.progress, self.progress.step
-        begun = time.perf_counter()
-        waited = self._waited
-        rate = self._set_schedule(step)
+        begun, waited = time.perf_counter(), self._waited
+        rate = self.time.set_rates(self.optimizer, step)
         use_queue = step >= self.time.queue_from and self.queue.is_full
         self._announce(step, use_queue)
         self.model.train()
         torch.manual_seed(step_generator(self.seed, step, torch.device("cpu"), purpose=4).initial_seed())  # drop path
-        figures = _StepFigures()
         self.optimizer.zero_grad()
+        batches = []
         for number in range(config.accumulate):
             waiting = time.perf_counter()
             crops = ahead.take(step * config.accumulate + number)
             self._waited += time.perf_counter() - waiting
-            last = number == config.accumulate - 1
-            with self.fabric.no_backward_sync(self.model, enabled=not last):
-                self._backward(crops, self.queue if use_queue else None, figures)
+            with self.fabric.no_backward_sync(self.model, enabled=number < config.accumulate - 1):
+                batches.append(self._backward(crops, self.queue if use_queue else None))
         norm = checked_gradient_norm(self.network, self.optimizer.optimizer, self.precision, step)
         prototypes = self.network.prototypes.weight
         if step < config.freeze_prototypes_steps:
             prototypes.grad = None
-        outputs = figures.outputs
-        assert outputs is not None
+        last = batches[-1]
         logged = step % config.log_every == 0 or step == self.time.steps - 1
-        reference = self.objective.reference(outputs, prototypes) if use_queue and logged else math.nan
+        reference = self.objective.reference(last.outputs, prototypes) if use_queue and logged else math.nan
         self.optimizer.step()
         self.network.normalise_prototypes()
 
-        loss, floor = figures.loss, self.ranks.mean(figures.code_entropy)[0]
+        loss = sum(batch.loss for batch in batches) / len(batches)
+        picks = torch.cat([logits.detach().argmax(dim=1) for logits in last.outputs.logits[: len(self.plan.assigned)]])
+        self.watch.note(loss, self.ranks.gather(picks))
         seconds = time.perf_counter() - begun
         self._spent += seconds
         progress.first_loss = loss if step == 0 else progress.first_loss
         progress.last_loss = loss
-        self.watch.note(loss, self.ranks.gather(torch.cat(outputs.logits[: len(self.plan.assigned)]).detach()))
         if logged:
-            reference = self.ranks.mean(reference)[0]
+            floor = self.ranks.mean(sum(batch.code_entropy for batch in batches) / len(batches))[0]
             values = {
                 "loss": loss,
                 "code_entropy": floor,
                 "kl": loss - floor,
-                "reference_loss": reference,
+                "reference_loss": self.ranks.mean(reference)[0],
                 "grad_norm": norm,
                 "lr": rate,
-                "images_per_second": config.batch_size * config.accumulate * len(set(self.plan.assigned)) / seconds,
+                "images_per_second": self._images_per_step / seconds,
                 "data_wait": (self._waited - waited) / seconds,
-                "sensor_agreement": self._agreement(figures),
-                "effective_rank": effective_rank(self.ranks.gather(outputs.embeddings.float())),
+                "sensor_agreement": self._agreement(last),
+                "effective_rank": effective_rank(self.ranks.gather(last.outputs.embeddings.float())),
                 **self.watch.use(),
             }
             self.log.add(step, step / self.time.per_epoch, "train", **values)
         progress.step += 1
 
-    def _backward(self, crops: Crops, queue: ProjectionQueue | None, figures: _StepFigures) -> None:
+    def _backward(self, crops: Crops, queue: ProjectionQueue | None) -> _BatchFigures:
         """Loss and gradient of one batch."""
-        share = 1 / self.config.accumulate
         outputs = self.objective.outputs(self.model, (crops.assigned, crops.local))
         fresh = [self.ranks.gather(projection.detach().float()) for projection in outputs.projections]
         if self.queue.before_codes:
@@ -326,12 +322,10 @@ class Pretraining:
         loss = self.ranks.mean(float(result.loss.detach()))[0]
         if not math.isfinite(loss):
             raise self._not_finite(loss)
-        self.fabric.backward(result.loss * share)
+        self.fabric.backward(result.loss / self.config.accumulate)
         if not self.queue.before_codes:
             self.queue.push(fresh)
-        figures.loss += share * loss
-        figures.code_entropy += share * result.code_entropy
-        figures.outputs, figures.codes, figures.complete = outputs, codes, crops.complete
+        return _BatchFigures(loss, result.code_entropy, outputs, codes, crops.complete)
 
     def _not_finite(self, loss: float) -> TrainingError:
         """What to raise, in every process at the same step, when a loss is no number."""
@@ -341,39 +335,19 @@ class Pretraining:
             f"or train with precision 32-true. The last checkpoint is kept in {self.folder}."
         )
 
-    def _agreement(self, figures: _StepFigures) -> float:
-        assert figures.complete is not None
-        picks = [self.ranks.gather(code.argmax(dim=1)) for code in figures.codes]
-        complete = self.ranks.gather(figures.complete.to(self.fabric.device))
+    def _agreement(self, batch: _BatchFigures) -> float:
+        picks = [self.ranks.gather(code.argmax(dim=1)) for code in batch.codes]
+        complete = self.ranks.gather(batch.complete.to(self.fabric.device))
         return sensor_agreement(picks, self.plan.assigned, complete)
-
-    def _set_schedule(self, step: int) -> float:
-        """Learning rate of a step, given to the optimizer; and its momentum where that moves."""
-        config, steps = self.config, self.time.steps
-        rate = learning_rate(step, steps, peak=config.lr, warmup=config.warmup, schedule=config.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-            if config.momentum is not None:
-                value = momentum(step, steps, between=config.momentum, warmup=config.warmup)
-                if "betas" in group:
-                    group["betas"] = (value, *group["betas"][1:])
-                else:
-                    group["momentum"] = value
-        return rate
 
     def _announce(self, step: int, use_queue: bool) -> None:
         """Note what the recipe switches at this step."""
-        config, progress = self.config, self.progress
-        if step and step == warmup_end(self.time.steps, config.warmup):
-            self._event("warmup_end", f"Learning rate at its peak of {config.lr:g}.")
-        if step and step == config.freeze_prototypes_steps:
-            self._event("prototypes_unfrozen", "The prototypes learn from here on.")
-        if use_queue and not progress.queue_on:
-            detail = (
-                f"Codes from {config.batch_size} + {self.queue.length} projections, before from {config.batch_size}."
-            )
-            self._event("queue_start", detail)
-            progress.queue_on = True
+        for kind, detail in self.time.switches(step):
+            self._event(kind, detail)
+        if use_queue and not self.progress.queue_on:
+            before = self.config.batch_size
+            self._event("queue_start", f"Codes from {before} + {self.queue.length} projections, before from {before}.")
+            self.progress.queue_on = True
 
     def _end_epoch(self) -> None:
         """Validate, keep the best, and look for a collapse and the end of patience."""

@@ -372,7 +372,7 @@ def test_one_cycle_moves_momentum_against_the_learning_rate(tmp_path):
     training = begin(tmp_path, schedule="one-cycle", momentum=(0.95, 0.85), warmup=0.25)
     found = []
     for step in (0, 3, 11):
-        rate = training._set_schedule(step)
+        rate = training.time.set_rates(training.optimizer, step)
         group = training.optimizer.param_groups[0]
         found.append((rate, group["betas"][0], group["betas"][1]))
     assert [beta for _, beta, _ in found] == pytest.approx(

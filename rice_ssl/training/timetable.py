@@ -1,22 +1,57 @@
-"""What is refused before a pretraining begins, and how many steps it has."""
+"""What a pretraining does at which step, and what is refused before it begins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch.optim import Optimizer
+
 from rice_ssl.config import PretrainConfig
 from rice_ssl.errors import InputError
 from rice_ssl.swav.ranks import Ranks
-from rice_ssl.training.schedules import queue_start_step
+from rice_ssl.training.schedules import learning_rate, momentum, queue_start_step, warmup_end
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """Steps of an epoch, of the whole training, and the first one whose codes may use the queue (``steps``: never)."""
+    """The recipe's schedule.
 
+    Attributes:
+        config: the method.
+        per_epoch: steps of an epoch.
+        steps: of the whole training.
+        queue_from: the first step whose codes may use the queue; ``steps`` for never.
+    """
+
+    config: PretrainConfig
     per_epoch: int
     steps: int
     queue_from: int
+
+    def set_rates(self, optimizer: Optimizer, step: int) -> float:
+        """Give the optimizer a step's learning rate, and its momentum where that moves; return the former."""
+        config = self.config
+        rate = learning_rate(step, self.steps, peak=config.lr, warmup=config.warmup, schedule=config.schedule)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+            if config.momentum is None:
+                continue
+            value = momentum(step, self.steps, between=config.momentum, warmup=config.warmup)
+            if "betas" in group:
+                group["betas"] = (value, *group["betas"][1:])
+            else:
+                group["momentum"] = value
+        return rate
+
+    def switches(self, step: int) -> list[tuple[str, str]]:
+        """Kind and detail of what the recipe switches at a step, but for the queue, which must be full, too."""
+        config = self.config
+        found = []
+        if step and step == warmup_end(self.steps, config.warmup):
+            found.append(("warmup_end", f"Learning rate at its peak of {config.lr:g}."))
+        if step and step == config.freeze_prototypes_steps:
+            found.append(("prototypes_unfrozen", "The prototypes learn from here on."))
+        return found
 
 
 def plan_steps(config: PretrainConfig, *, samples: int, val_samples: int, classes: int, ranks: Ranks) -> Timetable:
@@ -59,4 +94,4 @@ def plan_steps(config: PretrainConfig, *, samples: int, val_samples: int, classe
     per_epoch = samples // used
     steps = per_epoch * config.epochs
     queue_from = queue_start_step(config.queue_start, steps, per_epoch) if config.queue_length else steps
-    return Timetable(per_epoch, steps, queue_from)
+    return Timetable(config, per_epoch, steps, queue_from)
