@@ -20,8 +20,7 @@ from rice_ssl.errors import RiceSSLError
 ICON = (
     Path(__file__).resolve().parent.parent / "assets" / "icon.png"
 )  # a file: a named icon is fetched from a font server
-ABLATION = "Ablation"
-"""The screen that is not about a run: what is said of the run does not hold for it."""
+ABLATION = "Ablation"  # the screen that is not about a run: what is said of the run does not hold for it
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),

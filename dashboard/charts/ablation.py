@@ -15,13 +15,14 @@ _SEED_SHIFT = 0.26
 """How far below its condition's dot the seeds' dots lie, in rows."""
 
 
-def conditions_figure(content: Mapping[str, Any], measures: Sequence[str], *, columns: int) -> go.Figure:
+def conditions_figure(content: Mapping[str, Any], measures: Sequence[str], *, columns: int, alike: bool) -> go.Figure:
     """Each measure in a panel of its own, with a row for each condition: a dot with its interval, and the seeds' dots.
 
     Args:
         content: ``ablation.json``.
         measures: names, in order.
         columns: panels side by side.
+        alike: whether the measures are of one kind, so that one range of values serves all panels.
     """
     titles = {measure["name"]: measure["title"] for measure in content["measures"]}
     conditions = content["conditions"]
@@ -76,7 +77,11 @@ def conditions_figure(content: Mapping[str, Any], measures: Sequence[str], *, co
         zeroline=False,
         showgrid=False,
     )
-    figure.update_xaxes(rangemode="tozero", nticks=5)
+    if alike:
+        figure.update_xaxes(matches="x")
+    else:
+        figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(nticks=5)
     figure.update_annotations(font_size=14)
     plain(figure, height=height, legend=False)
     return figure.update_layout(margin_t=40)

@@ -30,12 +30,12 @@ def page() -> None:
     others = [name for name in names if name not in labelled]
     if others:
         st.subheader("Do the two sensors' images find each other?")
-        _panels(content, others, "between", 3)
+        _panels(content, others, "between", 3, alike=False)
         split = SPLITS.get(content.get("retrieval_split", ""), "")
         st.caption(f"{split} pairs with images of both sensors. Grey dots: single seeds.")
     if labelled:
         st.subheader("What do the frozen embeddings know of the classes?")
-        _panels(content, labelled, "labels", 2)
+        _panels(content, labelled, "labels", 2, alike=True)
         st.caption("Validation pairs; the networks saw no label. Grey dots: single seeds.")
     if content["differences"]:
         st.subheader(f"Against {content['baseline']}")
@@ -66,8 +66,8 @@ def _about(content: Mapping[str, Any]) -> None:
         )
 
 
-def _panels(content: Mapping[str, Any], names: list[str], key: str, columns: int) -> None:
-    figure = conditions_figure(content, names, columns=min(columns, len(names)))
+def _panels(content: Mapping[str, Any], names: list[str], key: str, columns: int, *, alike: bool) -> None:
+    figure = conditions_figure(content, names, columns=min(columns, len(names)), alike=alike)
     titles = {measure["name"]: measure["title"] for measure in content["measures"]}
     st.plotly_chart(
         figure, config={"displayModeBar": False}, key=f"ablation-{key}", alt=", ".join(titles[name] for name in names)

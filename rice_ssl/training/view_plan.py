@@ -102,7 +102,8 @@ def plan_views(config: PretrainConfig, rows: Rows, sensors: Sequence[str], image
     Raises:
         InputError: the named sensor is not there, or a crop is larger than the pictures.
     """
-    for name, side in (("global_size", config.global_size), ("local_size", config.local_size)):
+    cuts_local = config.local_crops > 0 and config.views != "paired"
+    for name, side in (("global_size", config.global_size), ("local_size", config.local_size if cuts_local else 0)):
         if side > min(image_size):
             raise InputError(
                 f"pretrain.{name} is {side} px, but pictures are {image_size[0]}x{image_size[1]} px (data.image_size): "

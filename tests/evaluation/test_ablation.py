@@ -103,3 +103,14 @@ def test_one_sensor_has_nothing_to_compare():
     names = [measure.name for measure in measures(("rgb",), TITLES)]
     assert names == ["probe_rgb", "knn_rgb"]
     assert all(math.isfinite(e["value"]) for e in summary({("one", 0): cell([1, 0, 0, 0])})["figures"])
+
+
+def test_the_bias_of_drawing_pairs_twice_is_taken_off():
+    """60 pairs on 30 prototypes, sensors independent: the NMI of drawn pairs is higher, their prototypes are fewer."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"prototype_rgb": rng.integers(0, 30, 60), "prototype_rgnir": rng.integers(0, 30, 60)})
+    found = summary({("one", 0): table}, None)
+    for name in ("assignment_nmi", "prototype_perplexity"):
+        entry = figure(found, "one", name)
+        assert entry["low"] < entry["value"] < entry["high"]
+        assert abs((entry["low"] + entry["high"]) / 2 - entry["value"]) < 0.25 * (entry["high"] - entry["low"])

@@ -4,6 +4,7 @@ import torch
 
 from rice_ssl.config import PretrainConfig
 from rice_ssl.data.loading import ImageCache
+from rice_ssl.errors import InputError
 from rice_ssl.sensors import RGB, RGNIR
 from rice_ssl.training.batches import Pictures, epoch_order, fill_missing, step_generator
 from rice_ssl.training.view_plan import plan_views
@@ -132,3 +133,10 @@ def test_generators_of_steps_seeds_and_purposes_differ():
     assert len(draws) == 4
     again = float(torch.rand(1, generator=step_generator(0, 0, cpu)))
     assert again in draws
+
+
+def test_the_size_of_local_crops_matters_only_where_there_are_some():
+    for changes in ({"local_crops": 0}, {"views": "paired"}):
+        assert plan(local_size=64, **changes).local == ()
+    with pytest.raises(InputError, match="pretrain.local_size is 64 px, but pictures are 16x16 px"):
+        plan(local_size=64)
