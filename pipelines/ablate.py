@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import torch
 from pipelines.configuration import parse_config
 from pipelines.run import bring_in, refuse_torchrun, run_one
 from pipelines.stages import fingerprint, fingerprints, is_current
-from rice_ssl.artifacts import RunStore, atomic_path, write_ablation
+from rice_ssl.artifacts import BusyError, RunStore, atomic_path, write_ablation
 from rice_ssl.config import AblationConfig, RunConfig
 from rice_ssl.data.loading import pair_rows
 from rice_ssl.embeddings.extract import Networks, extract
@@ -57,8 +57,39 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One network of a grid: a condition, a seed, and the run that they make."""
+
+    condition: Condition
+    seed: int
+    run: RunConfig
+
+    @property
+    def store(self) -> RunStore:
+        """Its run directory."""
+        return RunStore(Path(self.run.run))
+
+    def fingerprint(self, config: AblationConfig) -> str:
+        """Of all that the judgement of its pairs depends on.
+
+        Raises:
+            ArtifactError: its images were not imported yet.
+        """
+        return fingerprint(fingerprints(self.store, self.run), self.condition.random, config.retrieval_split)
+
+    def pairs(self, config: AblationConfig) -> pd.DataFrame | None:
+        """What was judged, pair by pair, by whichever process; None where that is still to be done."""
+        try:
+            if not is_current(self.store, "ablate", self.fingerprint(config), (PAIRS_FILE,)):
+                return None
+        except ArtifactError:
+            return None
+        return pd.read_parquet(self.store.root / PAIRS_FILE)
+
+
+@dataclass(frozen=True)
 class AblateSummary:
-    """What was found; ``finished`` says that no pretraining is left to do, ``elsewhere`` counts those of others."""
+    """What was found; ``finished`` says that no network is left to do, ``elsewhere`` counts those of others."""
 
     out: str
     cells: int
@@ -69,7 +100,7 @@ class AblateSummary:
 
     def text(self) -> str:
         """The table, with 95% intervals or as configured."""
-        state = f"{self.cells} of {self.planned} pretrainings"
+        state = f"{self.cells} of {self.planned} networks"
         if self.elsewhere:
             state += f" ({self.elsewhere} are another process' work)"
         elif not self.finished:
@@ -94,30 +125,25 @@ def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: fl
     refuse_torchrun("rice-ssl ablate")
     out = Path(config.out)
     conditions = plan_conditions(config)
-    cells = [(condition, seed) for seed in config.seeds for condition in conditions]
-    runs = [cell_config(config, *cell) for cell in cells]
-    found: dict[tuple[str, int], pd.DataFrame] = {}
-    info: dict[str, Any] = {}
-    elsewhere, stopped = 0, False
-    for number, ((condition, seed), run) in enumerate(zip(cells, runs, strict=True), 1):
-        store = RunStore(Path(run.run))
-        print(f"{number} of {len(cells)}: {condition.title}, seed {seed}", file=sys.stderr)  # noqa: T201
-        try:
-            table = _do_cell(store, run, condition, config, progress=progress, max_minutes=max_minutes)
-        except ArtifactError as error:
-            if "Another process" not in str(error):
-                raise
-            elsewhere += 1
+    cells = [
+        Cell(condition, seed, cell_config(config, condition, seed)) for seed in config.seeds for condition in conditions
+    ]
+    stopped = False
+    for number, cell in enumerate(cells, 1):
+        if cell.pairs(config) is not None:
             continue
-        if table is None:
-            stopped = True
-            break
-        found[condition.title, seed] = table
-        info = store.info()
-        write_results(out, config, conditions, found, info)
-    content = write_results(out, config, conditions, found, info) if found else {"figures": []}
-    finished = not stopped and not elsewhere
-    return AblateSummary(config.out, len(found), len(cells), elsewhere, figures_table(content), finished)
+        print(f"{number} of {len(cells)}: {cell.condition.title}, seed {cell.seed}", file=sys.stderr)  # noqa: T201
+        try:
+            if not _do_cell(cell, config, progress=progress, max_minutes=max_minutes):
+                stopped = True
+                break
+        except BusyError:
+            continue
+        if cell is not cells[-1]:
+            write_results(out, config, conditions, cells)
+    done, content = write_results(out, config, conditions, cells)
+    left = len(cells) - done
+    return AblateSummary(config.out, done, len(cells), 0 if stopped else left, figures_table(content), left == 0)
 
 
 def plan_conditions(config: AblationConfig) -> list[Condition]:
@@ -168,32 +194,23 @@ def cell_config(config: AblationConfig, condition: Condition, seed: int) -> RunC
     return parse_config(whole, f"Condition {condition.title!r} of ablation {config.name!r}")
 
 
-def _do_cell(
-    store: RunStore,
-    run: RunConfig,
-    condition: Condition,
-    config: AblationConfig,
-    *,
-    progress: bool,
-    max_minutes: float | None,
-) -> pd.DataFrame | None:
-    """Train and judge one cell, or take up what was done; None when it was stopped."""
+def _do_cell(cell: Cell, config: AblationConfig, *, progress: bool, max_minutes: float | None) -> bool:
+    """Train and judge one cell; False when it was stopped."""
+    store, run, condition = cell.store, cell.run, cell.condition
     if condition.random:
         with store.locked():
             bring_in(store, run, progress=progress)
     else:
         summary: Any = run_one(store, run, "pretrain", progress=progress, max_minutes=max_minutes)
         if not summary.finished:
-            return None
-    wanted = fingerprint(fingerprints(store, run), condition.random, config.retrieval_split)
-    if not is_current(store, "ablate", wanted, (PAIRS_FILE,)):
-        with store.locked():
-            table = judge_pairs(store, run, random=condition.random, split=config.retrieval_split, progress=progress)
-            with atomic_path(store.root / PAIRS_FILE) as temporary:
-                table.to_parquet(temporary)
-            store.note_hash(PAIRS_FILE)
-            store.finish_stage("ablate", wanted)
-    return pd.read_parquet(store.root / PAIRS_FILE)
+            return False
+    with store.locked():
+        table = judge_pairs(store, run, random=condition.random, split=config.retrieval_split, progress=progress)
+        with atomic_path(store.root / PAIRS_FILE) as temporary:
+            table.to_parquet(temporary)
+        store.note_hash(PAIRS_FILE)
+        store.finish_stage("ablate", cell.fingerprint(config))
+    return True
 
 
 def judge_pairs(store: RunStore, config: RunConfig, *, random: bool, split: str, progress: bool) -> pd.DataFrame:
@@ -284,13 +301,22 @@ def _judge_twins(
 
 
 def write_results(
-    out: Path,
-    config: AblationConfig,
-    conditions: list[Condition],
-    found: dict[tuple[str, int], pd.DataFrame],
-    info: dict[str, Any],
-) -> dict[str, Any]:
-    """Write ``ablation.json`` and ``ablation.csv`` of the cells that are done, and give the former's content."""
+    out: Path, config: AblationConfig, conditions: Sequence[Condition], cells: Sequence[Cell]
+) -> tuple[int, dict[str, Any]]:
+    """Write ``ablation.json`` and ``ablation.csv`` of the cells that are done, by whichever process.
+
+    Returns:
+        How many are done, and the former's content; without any, nothing is written.
+    """
+    found: dict[tuple[str, int], pd.DataFrame] = {}
+    info: dict[str, Any] = {}
+    for cell in cells:
+        table = cell.pairs(config)
+        if table is not None:
+            found[cell.condition.title, cell.seed] = table
+            info = cell.store.info()
+    if not found:
+        return 0, {"figures": []}
     sensors = [str(sensor["name"]) for sensor in info["sensors"]]
     titles = {str(sensor["name"]): str(sensor["title"]) for sensor in info["sensors"]}
     wanted = measures(sensors, titles)
@@ -303,7 +329,7 @@ def write_results(
         "conditions": [condition.title for condition in conditions],
         "baseline": baseline,
         "seeds": list(config.seeds),
-        "planned": len(conditions) * len(config.seeds),
+        "planned": len(cells),
         "retrieval_split": config.retrieval_split,
         "confidence": config.confidence,
         "bootstrap": config.bootstrap,
@@ -315,7 +341,7 @@ def write_results(
     write_ablation(out, content)
     with atomic_path(out / "ablation.csv") as temporary:
         pd.DataFrame(done["figures"]).to_csv(temporary, index=False)
-    return content
+    return len(found), content
 
 
 def figures_table(content: dict[str, Any]) -> pd.DataFrame:
@@ -325,9 +351,4 @@ def figures_table(content: dict[str, Any]) -> pd.DataFrame:
     for entry in content["figures"]:
         text = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
         rows.setdefault(entry["condition"], {})[titles[entry["measure"]]] = text
-    return pd.DataFrame(list(_ordered(rows)))
-
-
-def _ordered(rows: dict[str, dict[str, str]]) -> Iterator[dict[str, str]]:
-    for condition, figures in rows.items():
-        yield {"condition": condition, **figures}
+    return pd.DataFrame([{"condition": condition, **figures} for condition, figures in rows.items()])

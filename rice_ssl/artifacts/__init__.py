@@ -2,7 +2,7 @@
 
 from rice_ssl.artifacts.ablation import ABLATION_FILE, read_ablation, write_ablation
 from rice_ssl.artifacts.files import atomic_path, sha256_file
-from rice_ssl.artifacts.info import NewerSchemaError, RunInfo
+from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import SCHEMA_VERSION, TABLES, Table
 from rice_ssl.artifacts.store import RunStore
 
@@ -10,6 +10,7 @@ __all__ = [
     "ABLATION_FILE",
     "SCHEMA_VERSION",
     "TABLES",
+    "BusyError",
     "NewerSchemaError",
     "RunInfo",
     "RunStore",

@@ -11,6 +11,10 @@ class NewerSchemaError(ArtifactError):
     """The run was written by a newer version: it must not be written over."""
 
 
+class BusyError(ArtifactError):
+    """Another process is at work on the run."""
+
+
 class RunInfo(dict[str, Any]):
     """Contents of ``run.json``; a field that it lacks is an :class:`ArtifactError`, as what a user's file may lack."""
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
 from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
-from rice_ssl.artifacts.info import NewerSchemaError, RunInfo
+from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import DOCUMENTS, SCHEMA_VERSION, TABLES, Table
 from rice_ssl.errors import ArtifactError
 
@@ -49,13 +49,13 @@ class RunStore:
         """Keep other processes from writing to this run meanwhile.
 
         Raises:
-            ArtifactError: another process is writing to it.
+            BusyError: another process is writing to it.
         """
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(locked(self.root / _LOCK_FILE))
             except BlockingIOError:
-                raise ArtifactError(
+                raise BusyError(
                     f"Another process is at work on {self.root}: wait for it, or name another run directory."
                 ) from None
             yield

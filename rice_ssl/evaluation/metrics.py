@@ -24,9 +24,8 @@ def hits(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.float64
 
 def confusion(labels: Labels, predictions: Labels, classes: int) -> npt.NDArray[np.int64]:
     """Counts, shape (classes, classes): rows are labels, columns predictions."""
-    table = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(table, (labels, predictions), 1)
-    return table
+    cells = np.asarray(labels) * classes + np.asarray(predictions)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
 def macro_f1(table: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:

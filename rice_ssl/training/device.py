@@ -43,20 +43,26 @@ def launch(accelerator: str, precision: Precision, ranks: Ranks = Ranks()) -> Fa
         ranks: this process among those that torchrun started.
 
     Raises:
-        InputError: ``cuda`` is asked for and not there, or float16 without it.
+        InputError: ``cuda`` is asked for and not there, or float16 without it, or there are more processes than GPUs.
     """
     refuse_unfit_device(accelerator, precision)
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", ranks.world))
+    gpus = torch.cuda.device_count()
+    if here > 1 and accelerator != "cpu" and 0 < gpus < here:
+        raise InputError(
+            f"torchrun started {here} processes on this machine, which has {gpus} GPUs: take --nproc-per-node {gpus}, "
+            "or accelerator 'cpu'."
+        )
     if ranks.world == 1:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     else:
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", ranks.world))
         fabric = Fabric(
             accelerator=accelerator,
             devices=here,
             num_nodes=ranks.world // here,
             precision=precision,
             # timm keeps layers behind the last feature map that we do not use, convnext's head.norm for one
-            strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=True),
+            strategy=DDPStrategy(find_unused_parameters=True),
         )
     fabric.launch()
     return fabric

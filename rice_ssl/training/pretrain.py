@@ -214,7 +214,7 @@ class Pretraining:
         bar = tqdm(
             total=self.time.steps, initial=first, unit="step", desc=STAGE, disable=not (show and self.ranks.leads)
         )
-        ahead = OneAhead(self._cut, self.time.steps * config.accumulate)
+        ahead = self._ahead()
         try:
             with stop_on_signal() as stop, bar:
                 while not self._ended:
@@ -234,7 +234,7 @@ class Pretraining:
             ahead.close()
             self.log.close()
         if self._ended and self.ranks.leads:
-            if self.best and config.keep == "best":
+            if self.best:
                 self.network.load_state_dict(self.best)
             save_weights(self.network, self.store.weights_path("swav"))
             self.store.note_hash("weights/swav.safetensors")
@@ -249,6 +249,11 @@ class Pretraining:
             effective_views=self.plan.effective,
             finished=self._ended,
         )
+
+    def _ahead(self) -> OneAhead[Crops]:
+        """Crops of all batches, those of the next one ahead of time where a GPU computes."""
+        batches = self.time.steps * self.config.accumulate
+        return OneAhead(self._cut, batches, threaded=self.fabric.device.type == "cuda")
 
     def _cut(self, number: int) -> Crops:
         """Crops of a batch, counted from 0 over the whole training: this process' part of them."""
@@ -363,19 +368,23 @@ class Pretraining:
         self.log.add(step - 1, epoch, "val", **values)
         if (config.patience or config.keep == "best") and is_better(reference, progress.best_loss):
             progress.best_loss, progress.best_epoch = reference, epoch
-            self.best = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
-        self._refuse_collapse()
-        if config.patience and epoch - progress.best_epoch >= config.patience and step < self.time.steps:
+            if config.keep == "best":
+                state = self.network.state_dict()
+                self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
+        over = bool(config.patience) and epoch - progress.best_epoch >= config.patience and step < self.time.steps
+        self._refuse_collapse(at_end=over)
+        if over:
             progress.stopped_early = True
             detail = (
                 f"No better reference loss for {config.patience} epochs; the best was {progress.best_loss:.3f} nats."
             )
             self._event("early_stop", detail)
 
-    def _refuse_collapse(self) -> None:
+    def _refuse_collapse(self, *, at_end: bool) -> None:
+        """Raise where the last steps look collapsed; early in training, only where that would be its end."""
         used = self.time.queue_from < self.time.steps
         judged = max(JUDGED_FROM * self.time.steps, self.time.queue_from + self.watch.steps if used else 0)
-        fault = self.watch.fault() if self.progress.step >= judged else None
+        fault = self.watch.fault() if at_end or self.progress.step >= judged else None
         if fault is not None:
             self.log.flush()
             raise TrainingError(

@@ -72,7 +72,7 @@ def plan_steps(config: PretrainConfig, *, samples: int, val_samples: int, classe
         detail = "" if config.accumulate == 1 else f" times pretrain.accumulate {config.accumulate}"
         raise InputError(
             f"pretrain.batch_size is {config.batch_size}{detail}, but the training split has {samples} samples: "
-            f"take at most {samples // config.accumulate}."
+            f"take at most {max(2, samples // config.accumulate)}{' and less to accumulate' if detail else ''}."
         )
     if config.batch_size % ranks.world or config.batch_size < 2 * ranks.world:
         fitting = max(2, round(config.batch_size / ranks.world)) * ranks.world

@@ -67,7 +67,6 @@ def ours(folder: Path, steps: int) -> dict[str, float]:
     from rice_ssl.config import EncoderConfig, PretrainConfig
     from rice_ssl.data.loading import ImageCache
     from rice_ssl.sensors import RGB
-    from rice_ssl.training.ahead import OneAhead
     from rice_ssl.training.batches import LabelledRows, Pictures
     from rice_ssl.training.pretrain import PretrainData, Pretraining
 
@@ -93,7 +92,7 @@ def ours(folder: Path, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as run:
         data = PretrainData(pictures, LabelledRows(rows, np.full(len(files), -1)), nobody, ("rgb",), (SIDE, SIDE))
         training = Pretraining(RunStore(Path(run)), data, encoder, config, seed=0)
-        ahead = OneAhead(training._cut, 10**6)
+        ahead = training._ahead()
         times, before = [], 0.0
         for number in range(WARM + steps):
             if number == WARM:
@@ -119,7 +118,7 @@ def lightly(folder: Path, steps: int) -> dict[str, float]:
         LightlyDataset(str(folder), transform=transform), batch_size=BATCH, shuffle=True, drop_last=True, num_workers=2
     )
     encoder = network().train()
-    head, prototypes = SwaVProjectionHead(CHANNELS, CHANNELS, 128), SwaVPrototypes(128, PROTOTYPES, 1)
+    head, prototypes = SwaVProjectionHead(CHANNELS, CHANNELS, 128), SwaVPrototypes(128, PROTOTYPES, 0)
     queues = nn.ModuleList([MemoryBankModule(size=(QUEUE, 128)) for _ in range(2)])
     criterion = SwaVLoss()
     modules = nn.ModuleList([encoder, head, prototypes])

@@ -1,13 +1,15 @@
 """The Ablation screen loaded, unfinished, without labels, empty and broken."""
 
 import copy
+import json
 import sys
 
 import pytest
 
+from dashboard import access
 from dashboard.charts.ablation import condition_colours
 from dashboard.screens.ablation import differences_table
-from rice_ssl.artifacts import ABLATION_FILE, write_ablation
+from rice_ssl.artifacts import ABLATION_FILE, read_ablation, write_ablation
 from tests.dashboard.conftest import figures, words
 from tests.fakes import ABLATION
 
@@ -92,3 +94,10 @@ def test_random_weights_are_grey_and_the_others_differ():
     colours = condition_colours(["random weights", *[f"c{number}" for number in range(8)]])
     assert len(set(colours.values())) >= 8
     assert colours["random weights"] == "#9A9A9A"
+
+
+def test_the_ablation_that_is_shipped_is_whole_and_names_no_path():
+    content = read_ablation(access.ABLATION)
+    assert len({(c["condition"], c["seed"]) for c in content["cells"]}) == content["planned"]
+    assert content["simulated"] is False
+    assert "/work" not in json.dumps(content)

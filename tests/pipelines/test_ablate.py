@@ -41,7 +41,7 @@ def done(tmp_path_factory):
 def test_stopped_it_says_so_and_the_same_command_goes_on(done):
     _, _, first, second = done
     assert (first["finished"], first["cells"], first["planned"]) == (False, 1, 6)  # random weights need no training
-    assert second.stdout.startswith("6 of 6 pretrainings\n")
+    assert second.stdout.startswith("6 of 6 networks\n")
     assert "Linear probe, RGB" in second.stdout
     assert "paired-augmented" in second.stdout
 
@@ -124,10 +124,17 @@ def test_what_is_done_is_not_done_again(done, monkeypatch):
 def test_a_cell_that_another_process_is_at_is_passed_over(done):
     config = read_ablation_config(done[1])
     condition = plan_conditions(config)[1]
-    with RunStore(done[0] / "out" / "cells" / condition.folder / "seed-0").locked():
+    store = RunStore(done[0] / "out" / "cells" / condition.folder / "seed-0")
+    kept = store.info()["stages"]
+    store.update_info(stages={name: stage for name, stage in kept.items() if name != "ablate"})
+    with store.locked():
         summary = run_ablate(config, progress=False)
     assert (summary.cells, summary.elsewhere, summary.finished) == (5, 1, False)
     assert "1 are another process' work" in summary.text()
+    assert len(read_ablation(done[0] / "out")["cells"]) == 5 * 9
+    store.update_info(stages=kept)  # as that process leaves it when it is done
+    assert run_ablate(config, progress=False).finished
+    assert len(read_ablation(done[0] / "out")["cells"]) == 6 * 9
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_numbers_come_in_order_each_made_once_and_one_ahead():
             began.set()
         return number * 10
 
-    ahead = OneAhead(make, end=4)
+    ahead = OneAhead(make, end=4, threaded=True)
     assert ahead.take(0) == 0
     assert began.wait(5)  # the next is made without being asked for
     assert [ahead.take(number) for number in (1, 2, 3)] == [10, 20, 30]
@@ -22,19 +22,21 @@ def test_numbers_come_in_order_each_made_once_and_one_ahead():
     assert made == [0, 1, 2, 3]  # nothing beyond the end
 
 
-def test_a_jump_makes_what_is_asked_for():
-    ahead = OneAhead(lambda number: number, end=100)
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_jump_makes_what_is_asked_for(threaded):
+    ahead = OneAhead(lambda number: number, end=100, threaded=threaded)
     assert [ahead.take(number) for number in (3, 50, 51)] == [3, 50, 51]
     ahead.close()
 
 
-def test_what_making_raises_is_raised_when_it_is_taken():
+@pytest.mark.parametrize("threaded", [True, False])
+def test_what_making_raises_is_raised_when_it_is_taken(threaded):
     def make(number):
         if number == 1:
             raise ValueError("no crop")
         return number
 
-    ahead = OneAhead(make, end=3)
+    ahead = OneAhead(make, end=3, threaded=threaded)
     assert ahead.take(0) == 0
     with pytest.raises(ValueError, match="no crop"):
         ahead.take(1)

@@ -414,3 +414,11 @@ def test_compiled_it_computes_the_same(tmp_path):
         training.run(show=False, max_minutes=0)
     assert compiled.progress.last_loss == pytest.approx(plain.progress.last_loss, abs=1e-4)
     assert set(compiled.network.state_dict()) == set(plain.network.state_dict())
+
+
+def test_patience_does_not_call_a_collapsed_training_done(tmp_path):
+    """Stuck at ln K, the reference loss never gets better: patience is over long before a collapse is looked for."""
+    stuck = {"temperature": 100.0, "epsilon": 100.0, "epochs": 60, "queue_length": 0, "patience": 8}
+    with pytest.raises(TrainingError, match="collapsed at step .* the loss has stayed at ln K"):
+        begin(tmp_path, **stuck).run(show=False)
+    assert not (tmp_path / "weights").exists()
