@@ -19,14 +19,14 @@ import pandas as pd
 import torch
 
 from pipelines.configuration import parse_config
-from pipelines.run import bring_in, refuse_torchrun, run_one
+from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
 from pipelines.stages import fingerprint, fingerprints, is_current
-from rice_ssl.artifacts import BusyError, RunStore, atomic_path, write_ablation
+from rice_ssl.artifacts import BusyError, RunStore, atomic_path, locked, write_ablation
 from rice_ssl.config import AblationConfig, RunConfig
 from rice_ssl.data.loading import pair_rows
 from rice_ssl.embeddings.extract import Networks, extract
 from rice_ssl.embeddings.neighbours import unit_rows
-from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.errors import ArtifactError, InputError, TrainingError
 from rice_ssl.evaluation.ablation import measures, summarise
 from rice_ssl.evaluation.probe import knn_classes, probe_classes
 from rice_ssl.evaluation.retrieval import recall_at
@@ -38,7 +38,6 @@ from rice_ssl.training.run_pictures import run_pictures
 
 RANDOM = "random weights"
 PAIRS_FILE = "pairs.parquet"
-Vectors = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,10 @@ class Cell:
         return fingerprint(fingerprints(self.store, self.run), self.condition.random, config.retrieval_split)
 
     def pairs(self, config: AblationConfig) -> pd.DataFrame | None:
-        """What was judged, pair by pair, by whichever process; None where that is still to be done."""
+        """What was judged, pair by pair, by whichever process; None where that is still to be done, or again."""
         try:
+            if images_changed(self.store, self.run):
+                return None
             if not is_current(self.store, "ablate", self.fingerprint(config), (PAIRS_FILE,)):
                 return None
         except ArtifactError:
@@ -89,13 +90,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class AblateSummary:
-    """What was found; ``finished`` says that no network is left to do, ``elsewhere`` counts those of others."""
+    """What was found.
+
+    ``table`` has a row for each condition, ``failures`` a sentence for each network that cannot be had; ``elsewhere``
+    counts those that other processes are at, and ``finished`` says that none was stopped.
+    """
 
     out: str
     cells: int
     planned: int
     elsewhere: int
-    table: pd.DataFrame
+    table: list[dict[str, str]]
+    failures: tuple[str, ...]
     finished: bool
 
     def text(self) -> str:
@@ -103,16 +109,18 @@ class AblateSummary:
         state = f"{self.cells} of {self.planned} networks"
         if self.elsewhere:
             state += f" ({self.elsewhere} are another process' work)"
-        elif not self.finished:
+        if not self.finished:
             state += "; stopped, the same command resumes"
-        shown = self.table.to_string(index=False) if len(self.table) else "nothing yet"
-        return f"{state}\n{shown}\nOpen it with: streamlit run dashboard/app.py -- --ablation {self.out}"
+        shown = pd.DataFrame(self.table).to_string(index=False) if self.table else "nothing yet"
+        failed = "".join(f"\nfailed: {sentence}" for sentence in self.failures)
+        return f"{state}\n{shown}{failed}\nOpen it with: streamlit run dashboard/app.py -- --ablation {self.out}"
 
 
 def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: float | None = None) -> AblateSummary:
     """Do what is left of a grid, and write ``ablation.json`` and ``ablation.csv`` after each pretraining.
 
-    Several processes may work on one grid: a pretraining that another one is at is passed over.
+    Several processes may work on one grid: a pretraining that another one is at is passed over. One that collapses, or
+    whose settings turn out not to fit the data, is a failure of its own; the others go on.
 
     Args:
         config: the grid.
@@ -128,7 +136,7 @@ def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: fl
     cells = [
         Cell(condition, seed, cell_config(config, condition, seed)) for seed in config.seeds for condition in conditions
     ]
-    stopped = False
+    stopped, elsewhere, failures = False, 0, []
     for number, cell in enumerate(cells, 1):
         if cell.pairs(config) is not None:
             continue
@@ -138,12 +146,14 @@ def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: fl
                 stopped = True
                 break
         except BusyError:
+            elsewhere += 1
             continue
-        if cell is not cells[-1]:
-            write_results(out, config, conditions, cells)
+        except (TrainingError, InputError) as error:
+            failures.append(f"{cell.condition.title}, seed {cell.seed}: {error}")
+            continue
+        write_results(out, config, conditions, cells)
     done, content = write_results(out, config, conditions, cells)
-    left = len(cells) - done
-    return AblateSummary(config.out, done, len(cells), 0 if stopped else left, figures_table(content), left == 0)
+    return AblateSummary(config.out, done, len(cells), elsewhere, figures_table(content), tuple(failures), not stopped)
 
 
 def plan_conditions(config: AblationConfig) -> list[Condition]:
@@ -188,6 +198,11 @@ def cell_config(config: AblationConfig, condition: Condition, seed: int) -> RunC
             if not isinstance(place, dict):
                 raise InputError(f"grid.{name} of ablation {config.name!r} is no setting: check its spelling.")
         place[last] = value
+    for section in ("data", "pretrain", "encoder"):
+        if not isinstance(content.get(section, {}), dict):
+            raise InputError(
+                f"settings.{section} of ablation {config.name!r} is {content[section]!r}: give a mapping of settings."
+            )
     run = Path(config.out) / "cells" / condition.folder / f"seed-{seed}"
     data = {"cache": (Path(config.out) / "cache").as_posix(), **content.get("data", {})}
     whole = {**content, "data": data, "name": f"{condition.title}, seed {seed}", "run": run.as_posix(), "seed": seed}
@@ -197,10 +212,9 @@ def cell_config(config: AblationConfig, condition: Condition, seed: int) -> RunC
 def _do_cell(cell: Cell, config: AblationConfig, *, progress: bool, max_minutes: float | None) -> bool:
     """Train and judge one cell; False when it was stopped."""
     store, run, condition = cell.store, cell.run, cell.condition
-    if condition.random:
-        with store.locked():
-            bring_in(store, run, progress=progress)
-    else:
+    with store.locked():
+        bring_in(store, run, progress=progress)
+    if not condition.random:
         summary: Any = run_one(store, run, "pretrain", progress=progress, max_minutes=max_minutes)
         if not summary.finished:
             return False
@@ -219,7 +233,7 @@ def judge_pairs(store: RunStore, config: RunConfig, *, random: bool, split: str,
     Args:
         store: the run, with its weights unless ``random``.
         config: its configuration.
-        random: whether to judge the network as it begins.
+        random: whether to judge the network with random weights.
         split: whose complete pairs sensors are compared on.
         progress: whether to show a progress bar.
 
@@ -308,13 +322,27 @@ def write_results(
     Returns:
         How many are done, and the former's content; without any, nothing is written.
     """
+    with locked(out / "cache" / "lock", wait=True):  # what another process has just found is not written over
+        return _write_results(out, config, conditions, cells)
+
+
+def _write_results(
+    out: Path, config: AblationConfig, conditions: Sequence[Condition], cells: Sequence[Cell]
+) -> tuple[int, dict[str, Any]]:
     found: dict[tuple[str, int], pd.DataFrame] = {}
     info: dict[str, Any] = {}
     for cell in cells:
         table = cell.pairs(config)
-        if table is not None:
-            found[cell.condition.title, cell.seed] = table
-            info = cell.store.info()
+        if table is None:
+            continue
+        first = next(iter(found.values()), table)
+        if not table.index.equals(first.index):
+            raise ArtifactError(
+                f"{cell.store.root} was judged on other pairs than the first network: the images were changed "
+                f"meanwhile. Remove {out / 'cells'} to train all of them on what is there now."
+            )
+        found[cell.condition.title, cell.seed] = table
+        info = cell.store.info()
     if not found:
         return 0, {"figures": []}
     sensors = [str(sensor["name"]) for sensor in info["sensors"]]
@@ -344,11 +372,11 @@ def write_results(
     return len(found), content
 
 
-def figures_table(content: dict[str, Any]) -> pd.DataFrame:
-    """One row a condition, one column a measure, each as ``value [low, high]``."""
+def figures_table(content: dict[str, Any]) -> list[dict[str, str]]:
+    """One row a condition, one entry a measure, each as ``value [low, high]``."""
     titles = {measure["name"]: measure["title"] for measure in content.get("measures", [])}
     rows: dict[str, dict[str, str]] = {}
     for entry in content["figures"]:
         text = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
         rows.setdefault(entry["condition"], {})[titles[entry["measure"]]] = text
-    return pd.DataFrame([{"condition": condition, **figures} for condition, figures in rows.items()])
+    return [{"condition": condition, **figures} for condition, figures in rows.items()]

@@ -24,7 +24,7 @@ from rice_ssl.embeddings.extract import Arrays, Networks, extract
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.models.classifier import Classifier
 from rice_ssl.models.encoder import Encoder
-from rice_ssl.models.weights import begin_encoder, load_weights
+from rice_ssl.models.weights import begin_encoder, file_hash, load_weights
 from rice_ssl.sensors import BOTH
 from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.pretrain import build_swav
@@ -79,7 +79,7 @@ def run_embed(
     networks = _load_networks(source, trained, len(classes), device)
     pictures, table, _ = run_pictures(store, config, device, progress=progress)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
-    folder = store.root / "cache" / "embed" / _resume_key(source, config, table, rows)
+    folder = store.root / "cache" / "embed" / _resume_key(source, config, trained, table, rows)
     found = extract(
         pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress, ranks=ranks
     )
@@ -120,12 +120,14 @@ def _source_of_weights(store: RunStore, weights: RunStore | None) -> RunStore:
     return source
 
 
-def _resume_key(source: RunStore, config: RunConfig, table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> str:
+def _resume_key(
+    source: RunStore, config: RunConfig, trained: RunConfig, table: pd.DataFrame, rows: npt.NDArray[np.int64]
+) -> str:
     """Name of the resume folder: another one for other weights, images or sizes."""
     noted = source.info()["hashes"]
     parts = [
         [noted.get(f"weights/{name}.safetensors", {}).get("sha256") for name in ("swav", "classifier")],
-        config.encoder.weights,
+        file_hash(trained.encoder.weights),
         list(config.data.image_size),
         rows.tolist(),
         table[["sensor", "sha256"]].to_numpy().tolist(),

@@ -199,12 +199,14 @@ def embed(
     from pipelines.configuration import resolve_target
     from pipelines.embed import run_embed
     from pipelines.prepare import begin_with_weights
+    from pipelines.run import refuse_torchrun
 
     if manifest is None and weights is None:
         _do(run, "embed", progress, as_json)
         return
     if weights is None:
         raise InputError(f"--manifest {manifest} needs weights: name a trained run with --weights RUN.")
+    refuse_torchrun("rice-ssl embed --weights")
     other = RunStore(weights)
     with RunStore(run).locked():
         store, config = resolve_target(run) if manifest is None else begin_with_weights(run, manifest, other)
@@ -306,7 +308,10 @@ def ablate(
     from pipelines.ablate import run_ablate
     from pipelines.configuration import read_ablation_config
 
-    _tell(run_ablate(read_ablation_config(config), progress=progress, max_minutes=max_minutes), as_json)
+    summary = run_ablate(read_ablation_config(config), progress=progress, max_minutes=max_minutes)
+    _tell(summary, as_json)
+    if summary.failures:
+        raise typer.Exit(2)
 
 
 @app.command()

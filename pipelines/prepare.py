@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.configuration import config_of_run, config_to_dict, with_changes
 from pipelines.simulate import simulate
-from rice_ssl.artifacts import NewerSchemaError, RunStore
+from rice_ssl.artifacts import NewerSchemaError, RunStore, locked
 from rice_ssl.config import DataConfig, RunConfig
 from rice_ssl.data.folder import import_folder
 from rice_ssl.data.manifest import Manifest, read_manifest
@@ -46,7 +46,8 @@ def import_data(data: DataConfig, *, progress: bool = True) -> Manifest:
     root = Path(data.root)
     if data.simulate is not None:
         made = data.simulate
-        simulate(root, pairs=made.pairs, test_fraction=made.test_fraction, seed=made.seed, progress=progress)
+        with locked(root.with_name(f".{root.name}.lock"), wait=True):  # beside it: what is in it is imported
+            simulate(root, pairs=made.pairs, test_fraction=made.test_fraction, seed=made.seed, progress=progress)
     labels = None if data.test_labels is None else Path(data.test_labels)
     if data.layout == "zindi":
         return import_zindi(

@@ -121,7 +121,9 @@ def run_one(
     if ranks.world > 1 and name not in SHARED:
         refuse_torchrun(f"rice-ssl {name}")
     if not ranks.leads:
-        launch(config.pretrain.accelerator, "32-true", ranks)  # waits for the first process to have prepared the run
+        launch(
+            getattr(config, name).accelerator, "32-true", ranks
+        )  # waits for the first process to have prepared the run
         STAGES[name].act(store, config, False, max_minutes)
         return None
     with store.locked():
@@ -146,6 +148,13 @@ def refuse_torchrun(command: str) -> None:
             f"`{command}` is work for one process, and torchrun started {world}: leave torchrun out. It is for "
             "`-m pipelines.main pretrain` and `embed`, whose results `rice-ssl run` then takes up."
         )
+
+
+def images_changed(store: RunStore, config: RunConfig) -> bool:
+    """Whether the images of a run, or their tables, are others than it was begun with; False where they are gone."""
+    if not Path(config.data.root).is_dir():
+        return False
+    return not is_current(store, IMPORT, _import_fingerprint(config, store), IMPORTED)
 
 
 def bring_in(store: RunStore, config: RunConfig, *, progress: bool) -> bool:

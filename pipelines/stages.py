@@ -23,6 +23,7 @@ from pipelines.submit import run_submit
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.config import FREE_TO_CHANGE, RunConfig
 from rice_ssl.errors import ArtifactError
+from rice_ssl.models.weights import file_hash
 
 IMPORT = "import"
 IMPORTED = ("manifest.parquet", "findings.parquet")
@@ -143,6 +144,8 @@ def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
     settings, manifest = config_to_dict(config), store.read_table("manifest")
     for section in _TRAININGS:
         settings[section] = {k: v for k, v in settings[section].items() if k not in FREE_TO_CHANGE}
+    if config.encoder.weights is not None:
+        settings["encoder"]["weights_sha256"] = file_hash(config.encoder.weights)
     found: dict[str, str] = {}
     for stage in STAGES.values():
         rows = manifest.loc[manifest["split"].isin(stage.splits), list(stage.columns)]

@@ -301,6 +301,17 @@ class AblationConfig:
 
     def __post_init__(self) -> None:
         """Refuse an empty grid, seeds given twice, and a baseline that is no condition."""
+        own = sorted({"name", "run", "seed"} & {*self.grid, *self.settings})
+        if own:
+            raise ValueError(f"settings or grid hold {own[0]!r}, which the ablation gives each network; leave it out")
+        for name, values in {**self.settings, **self.grid}.items():
+            if not _is_plain(values):
+                raise ValueError(
+                    f"{name} in settings or grid holds more than text, numbers, lists and mappings; quote it"
+                )
+        for name, values in self.grid.items():
+            if any(values[number] in values[:number] for number in range(1, len(values))):
+                raise ValueError(f"grid.{name} is {values}, with a value that is there twice; name each once")
         empty = [name for name, values in self.grid.items() if not values]
         if empty:
             raise ValueError(f"grid.{empty[0]} has no values; name one or more, or leave it out")
@@ -309,3 +320,12 @@ class AblationConfig:
         for name, value in self.baseline.items():
             if value not in self.grid.get(name, []):
                 raise ValueError(f"baseline.{name} is {value!r}, which is not in the grid; take one of its values")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is what JSON can hold: text, numbers, booleans, nothing, lists, and mappings by text."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(inner) for inner in value)
+    return value is None or isinstance(value, (str, int, float, bool))

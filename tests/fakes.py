@@ -283,7 +283,7 @@ ABLATION = {
         for condition, value in zip(("random weights", "rgb-only", "paired-augmented"), values, strict=True)
     ],
     "differences": [
-        _ablation_entry(condition, measure, value, baseline="rgb-only")
+        _ablation_entry(condition, measure, value, baseline="rgb-only", seeds=2)
         for condition, measure, value in (
             ("random weights", "probe_rgb", -0.1),
             ("random weights", "recall_1", -0.3),

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts.figures import CLASS_COLOURS, GREY, plain
+from dashboard.charts.figures import CLASS_COLOURS, GREY, plain, whiskers
 
 ROW_HEIGHT = 34
 _SEED_SHIFT = 0.26
@@ -57,13 +57,7 @@ def conditions_figure(content: Mapping[str, Any], measures: Sequence[str], *, co
             figure.add_scatter(
                 x=[entry["value"]],
                 y=[at],
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [entry["high"] - entry["value"]],
-                    "arrayminus": [entry["value"] - entry["low"]],
-                    "thickness": 2,
-                },
+                error_x=whiskers(entry),
                 mode="markers",
                 marker={"size": 10, "color": colours[condition]},
                 hovertemplate=f"{condition}: %{{x:.3f}} [{entry['low']:.3f}, {entry['high']:.3f}]<extra></extra>",

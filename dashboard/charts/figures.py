@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,17 @@ def sensor_colours(sensors: Sequence[str]) -> dict[str, str]:
 def cluster_colour(cluster: int) -> str:
     """Colour of a cluster of prototypes, counted from 1, the same on every screen."""
     return CLUSTER_COLOURS[(cluster - 1) % len(CLUSTER_COLOURS)]
+
+
+def whiskers(entry: Mapping[str, float]) -> dict[str, Any]:
+    """Plotly's error bars of a figure with ``value``, ``low`` and ``high``."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [entry["high"] - entry["value"]],
+        "arrayminus": [entry["value"] - entry["low"]],
+        "thickness": 2,
+    }
 
 
 def alternating(sizes: Sequence[int], *, rounds: int = 6, seed: int = 0) -> list[tuple[int, npt.NDArray[np.intp]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts.figures import CORRECT, GREY, WRONG, plain, sensor_colours
+from dashboard.charts.figures import CORRECT, GREY, WRONG, plain, sensor_colours, whiskers
 
 
 def figures_with_intervals(
@@ -29,13 +29,7 @@ def figures_with_intervals(
         figure.add_scatter(
             x=[entry["value"]],
             y=[titles.get(sensor, sensor)],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [entry["high"] - entry["value"]],
-                "arrayminus": [entry["value"] - entry["low"]],
-                "thickness": 2,
-            },
+            error_x=whiskers(entry),
             mode="markers+text",
             text=[f"{entry['value']:.2f}"],
             textposition="top center",

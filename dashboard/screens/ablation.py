@@ -43,7 +43,7 @@ def page() -> None:
         st.caption(
             f"Condition minus baseline with its {100 * content['confidence']:g}% interval (bootstrap over seeds and "
             f"pairs, {content['bootstrap']:,} repetitions, the same draws for both). ▲ more, ▼ less than the baseline; "
-            "no sign where the interval holds 0."
+            "no sign where the interval holds 0, or there is one seed. With few seeds an interval is rather too narrow."
         )
     with st.expander("What each figure means", icon=":material/help:"):
         st.markdown("\n".join(f"- **{m['title']}**: {m['meaning']}" for m in content["measures"]))
@@ -81,7 +81,8 @@ def differences_table(content: Mapping[str, Any]) -> pd.DataFrame:
         row = {"Figure": measure["title"]}
         for gap in content["differences"]:
             if gap["measure"] == measure["name"]:
-                sign = " ▲" if gap["low"] > 0 else " ▼" if gap["high"] < 0 else ""
+                clear = gap["seeds"] > 1  # one seed's luck is no finding
+                sign = " ▲" if clear and gap["low"] > 0 else " ▼" if clear and gap["high"] < 0 else ""
                 row[gap["condition"]] = f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]{sign}"
         if len(row) > 1:
             rows.append(row)

@@ -1,7 +1,7 @@
 """The run directory: the only reader and writer of what a run leaves on disk. Imports no torch."""
 
 from rice_ssl.artifacts.ablation import ABLATION_FILE, read_ablation, write_ablation
-from rice_ssl.artifacts.files import atomic_path, sha256_file
+from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
 from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import SCHEMA_VERSION, TABLES, Table
 from rice_ssl.artifacts.store import RunStore
@@ -16,6 +16,7 @@ __all__ = [
     "RunStore",
     "Table",
     "atomic_path",
+    "locked",
     "read_ablation",
     "sha256_file",
     "write_ablation",

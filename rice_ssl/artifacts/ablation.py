@@ -11,7 +11,10 @@ from rice_ssl.artifacts.schema import ABLATION_SCHEMA_VERSION
 from rice_ssl.errors import ArtifactError
 
 ABLATION_FILE = "ablation.json"
-_FIELDS = ("name", "conditions", "measures", "figures", "differences", "cells", "seeds", "planned", "simulated")
+_FIELDS = (
+    "name", "simulated", "conditions", "baseline", "seeds", "planned", "confidence", "bootstrap", "measures", "figures",
+    "differences", "cells",
+)  # fmt: skip
 
 
 def write_ablation(folder: Path, content: dict[str, Any]) -> Path:

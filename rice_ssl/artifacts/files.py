@@ -34,16 +34,20 @@ def sha256_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock file; the system releases it when the process ends, however it ends.
 
+    Args:
+        path: of the lock file.
+        wait: whether to wait for another process that holds it.
+
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process holds it, and ``wait`` is False.
     """
     if fcntl is None:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

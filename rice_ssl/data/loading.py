@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rice_ssl.artifacts import atomic_path
+from rice_ssl.artifacts import atomic_path, locked
 from rice_ssl.data.image_file import decode_image, read_image_file
 from rice_ssl.data.threads import map_images
 from rice_ssl.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # no such locks on Windows: there, build a cache from one process
-    fcntl = None  # type: ignore[assignment]
 
 _DECODER = 2  # raise when the same file would decode to other values, so that older caches are made anew
 _FLUSH_EVERY = 512  # images between two notes of what is done
@@ -67,7 +62,7 @@ def build_cache(
     path = folder / f"images-{height}x{width}-{key}.npy"
     shape = (len(table), height, width, 3)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock"), wait=True):
         ready = _read(path, shape)
         if ready is None:
             faults = _decode(table, root, shape, path, progress=progress)
@@ -196,17 +191,6 @@ def _read(path: Path, shape: tuple[int, int, int, int]) -> ImageCache | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
     return ImageCache(images, faults) if images.shape == shape and images.dtype == np.uint8 else None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process in at a time."""
-    if fcntl is None:
-        yield
-        return
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def pair_rows(table: pd.DataFrame, sensors: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:

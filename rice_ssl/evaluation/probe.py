@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, PredefinedSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 Classes = npt.NDArray[np.int64]
@@ -59,16 +59,33 @@ def probe_classes(
         query: shape (Q, E).
         train: shape (N, E).
         classes: class numbers of ``train``, of two classes or more, shape (N,).
-        folds: fold of each of them, >= 0, shape (N,); with one fold only, the middle strength is taken.
+        folds: fold of each of them, shape (N,); without two that each leave every class, a middle strength is taken.
 
     Returns:
         Class numbers, shape (Q,).
     """
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_ITERATIONS))
-    if len(np.unique(folds)) > 1:
-        grid = {"logisticregression__C": list(STRENGTHS)}
-        model = GridSearchCV(model, grid, scoring="neg_log_loss", cv=PredefinedSplit(folds))
-    else:
-        model.set_params(logisticregression__C=STRENGTHS[len(STRENGTHS) // 2])
+    strength = _best_strength(train, classes, folds)
+    model = _probe(strength)
     found: Classes = np.asarray(model.fit(train, classes).predict(query), dtype=np.int64)
     return found
+
+
+def _probe(strength: float) -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_ITERATIONS))
+
+
+def _best_strength(train: npt.NDArray[np.floating], classes: Classes, folds: Classes) -> float:
+    """Strength with the lowest mean log loss over the folds whose other folds hold every class."""
+    names = np.unique(classes)
+    usable = [fold for fold in np.unique(folds) if len(np.unique(classes[folds != fold])) == len(names)]
+    if len(usable) == 0:
+        return STRENGTHS[len(STRENGTHS) // 2]
+    losses = []
+    for strength in STRENGTHS:
+        parts = []
+        for fold in usable:
+            held = folds == fold
+            model = _probe(strength).fit(train[~held], classes[~held])
+            parts.append(log_loss(classes[held], model.predict_proba(train[held]), labels=names))
+        losses.append(float(np.mean(parts)))
+    return STRENGTHS[int(np.argmin(losses))]

@@ -49,7 +49,8 @@ def import_encoder(path: Path, config: EncoderConfig) -> ImportedEncoder:
         config: which network it is; ``xresnet34`` is read by fastai's key names, any other by timm's.
 
     Raises:
-        InputError: the file is missing, holds more than tensors, or does not fit; the message names keys and shapes.
+        InputError: the file is missing, holds more than finite tensors, or does not fit; the message names keys and
+            shapes.
 
     Source:
         fastai's ``XResNet`` and timm's ``resnet34d``, the same computation with other names.
@@ -71,6 +72,11 @@ def import_encoder(path: Path, config: EncoderConfig) -> ImportedEncoder:
             f"{path} is no {config.name}: {'; '.join(faults[:3])}{more}. Give --arch the network that it is of, and "
             "--option what it was made with."
         )
+    broken = [key for key in own if not bool(torch.isfinite(renamed[key][1]).all())]
+    if broken:
+        raise InputError(
+            f"{path} holds values that are not finite in {renamed[broken[0]][0]}: it is no trained encoder."
+        )
     encoder.network.load_state_dict({key: renamed[key][1] for key in own})
     return ImportedEncoder(encoder, tuple(key for name, (key, _) in renamed.items() if name not in own))
 
@@ -81,12 +87,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise InputError(f"There is no file {path}: give the path of a PyTorch file (.pth).")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, zipfile.BadZipFile):
         raise InputError(
-            f"{path} holds more than tensors, which loading would execute: save the encoder's state_dict() alone."
+            f"{path} is no PyTorch file of tensors alone, and others are not loaded, as they could execute code: save "
+            "the encoder's state_dict()."
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as a PyTorch file ({str(error).splitlines()[0]}).") from None
     for name in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]

@@ -77,6 +77,11 @@ def load_weights(module: nn.Module, path: Path, *, made_by: str = "rice-ssl run 
         module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
 
 
+def file_hash(path: str | None) -> str | None:
+    """SHA-256 of the file that an encoder begins with; None where there is none."""
+    return sha256_file(Path(path)) if path is not None and Path(path).is_file() else None
+
+
 def begin_encoder(encoder: nn.Module, config: EncoderConfig) -> str | None:
     """Load the weights that an encoder begins with, where its settings name some.
 
@@ -96,4 +101,4 @@ def begin_encoder(encoder: nn.Module, config: EncoderConfig) -> str | None:
             f"--arch {config.name}`, or leave it out."
         )
     load_weights(encoder, path, made_by=f"rice-ssl import-encoder FILE --arch {config.name}")
-    return sha256_file(path)
+    return file_hash(config.weights)

@@ -51,14 +51,21 @@ class WandbLogger:
     def __init__(self, module: Any, store: RunStore, settings: Mapping[str, Any]) -> None:
         """Begin or take up the run."""
         name = hashlib.sha256(store.root.resolve().as_posix().encode()).hexdigest()[:16]
-        self.run = module.init(
-            project="rice_ssl",
-            id=name,
-            name=store.root.name,
-            dir=store.root.as_posix(),
-            config=dict(settings),
-            resume="allow",
-        )
+        try:
+            self.run = module.init(
+                project="rice_ssl",
+                id=name,
+                name=store.root.name,
+                dir=store.root.as_posix(),
+                config=dict(settings),
+                resume="allow",
+            )
+        except Exception as error:  # whatever keeps it from its server
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"pretrain.loggers names 'wandb', which does not start ({problem}): log in with `wandb login`, set "
+                "WANDB_MODE=offline, or leave it out."
+            ) from None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log finite values."""

@@ -15,6 +15,7 @@ from playwright.sync_api import Page
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENS = ("Overview", "Leaf", "Sensors", "Map", "Prototypes", "Training")
+"""Those that show a run; Ablation shows a grid of them."""
 FLAGS = [
     "--headless",
     "--no-sandbox",

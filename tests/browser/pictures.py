@@ -15,6 +15,7 @@ SHOTS = {  # file -> address, light or dark, and the height in pixels that shows
     "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
     "prototypes": ("prototypes", "light", 1780),
     "training": ("training", "light", 1100),
+    "ablation": ("ablation", "light", 1560),
 }
 
 

@@ -27,6 +27,19 @@ def test_the_demo_run_opens_on_every_screen(page):
             expect(page.locator('[data-testid="stAlert"]').filter(has_text="rice-ssl")).to_have_count(0)
 
 
+def test_the_ablation_says_what_the_views_buy(page):
+    """It is of real pairs: what is said of the simulated run on every other screen does not hold for it."""
+    page.show("ablation")
+    expect(page.locator("h1")).to_have_text("Ablation")
+    expect(page.get_by_text("Simulated data")).to_have_count(0)
+    chart = page.locator('[data-testid="stPlotlyChart"]').first
+    expect(chart).to_contain_text("Cross-sensor R@1")
+    expect(chart).to_contain_text("paired-augmented")
+    expect(page.locator('[data-testid="stDataFrame"]')).to_be_visible()
+    go(page, "Leaf")
+    expect(page.get_by_text("Simulated data")).to_be_visible()
+
+
 def test_nothing_is_fetched_from_elsewhere(page, served):
     """The app works offline: no request leaves this machine but those that Streamlit's own menu makes."""
     asked = []

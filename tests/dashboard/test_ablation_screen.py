@@ -51,6 +51,8 @@ def test_a_sign_stands_where_the_interval_leaves_0_out():
     assert table.loc["Linear probe, RGB", "random weights"] == "-0.100 [-0.150, -0.050] ▼"
     assert table.loc["Linear probe, RGB", "paired-augmented"] == "+0.010 [-0.040, +0.060]"
     assert "rgb-only" not in table
+    alone = {**ABLATION, "differences": [{**gap, "seeds": 1} for gap in ABLATION["differences"]]}
+    assert differences_table(alone).set_index("Figure").loc["Cross-sensor R@1", "paired-augmented"].endswith("]")
 
 
 def test_an_unfinished_grid_says_how_far_it_is(use_ablation, show):

@@ -77,7 +77,9 @@ def test_the_interval_is_that_of_a_slow_bootstrap_over_seeds_and_pairs():
     repeated = []
     for _ in range(4000):
         pairs = rng.integers(0, 80, 80)
-        repeated.append(np.mean([values[seed, pairs].mean() for seed in rng.integers(0, 3, 3)]))
+        of_all = values[:, pairs].mean()
+        drawn = np.mean([values[seed, pairs].mean() for seed in rng.integers(0, 3, 3)])
+        repeated.append(of_all + (drawn - of_all) * math.sqrt(3 / 2))
     low, high = np.quantile(repeated, [0.025, 0.975])
     entry = figure(found, "one", "recall_1")
     assert entry["low"] == pytest.approx(low, abs=0.012)
@@ -90,7 +92,7 @@ def test_differences_are_paired_and_over_the_seeds_that_both_have():
     cells |= {("other", 0): cell([1, 1, 0, 0]), ("other", 1): cell([0, 1, 1, 0]), ("other", 2): cell([0, 0, 0, 0])}
     found = summary(cells)
     gap = next(e for e in found["differences"] if e["measure"] == "recall_1")
-    assert (gap["condition"], gap["baseline"], gap["value"]) == ("other", "one", 0.25)
+    assert (gap["condition"], gap["baseline"], gap["value"], gap["seeds"]) == ("other", "one", 0.25, 2)
     assert gap["low"] == 0.0
     assert 0.5 <= gap["high"] <= 1.0
     assert figure(found, "other", "recall_1")["value"] == pytest.approx((0.5 + 0.5 + 0) / 3)

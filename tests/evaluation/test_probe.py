@@ -59,6 +59,15 @@ def test_the_probe_is_logistic_regression_of_the_strength_that_the_folds_prefer(
     assert np.array_equal(probe_classes(query, train, classes, folds), expected)
 
 
+def test_a_class_that_sits_in_one_fold_takes_no_part_in_the_choice_of_strength():
+    """Fold 0 alone has class 2: only it could not be left out. Without a usable fold a middle strength is taken."""
+    train, classes = blobs(0)
+    query, truth = blobs(1)
+    folds = np.where(classes == 2, 0, np.arange(60) % 3)
+    assert (probe_classes(query, train, classes, folds) == truth).mean() == 1.0
+    assert (probe_classes(query, train, classes, classes.astype(int)) == truth).mean() == 1.0  # a class a fold
+
+
 @pytest.mark.parametrize("neighbours", [1, 100])
 def test_knn_takes_as_many_neighbours_as_there_are(neighbours):
     bank = np.eye(3, dtype=np.float32)

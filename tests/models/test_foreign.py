@@ -3,6 +3,7 @@ import pickle
 import pytest
 import timm
 import torch
+import yaml
 from safetensors.torch import load_file
 from torch import nn
 
@@ -72,7 +73,8 @@ def test_the_command_writes_safetensors_that_a_run_begins_with(original, tmp_pat
     summary = run_import_encoder(tmp_path / "mwalimu.pth", "xresnet34")
     assert {path.name for path in tmp_path.iterdir()} == {"mwalimu.pth", "mwalimu.safetensors"}
     assert summary.embedding_size == 1024
-    assert "encoder: {name: xresnet34, weights: " in summary.text()
+    told = yaml.safe_load(summary.text().partition("YAML: ")[2])["encoder"]
+    assert told == {"name": "xresnet34", "options": {}, "pooling": "concat", "weights": summary.out}
     encoder = Encoder(EncoderConfig("xresnet34"))
     config = EncoderConfig("xresnet34", weights=summary.out)
     assert begin_encoder(encoder, config) is not None
@@ -94,6 +96,9 @@ def test_options_are_given_to_timm(tmp_path):
     assert (summary.out, summary.embedding_size) == (out.as_posix(), 8)
     with pytest.raises(InputError, match="--option 'channels' lacks '='"):
         run_import_encoder(tmp_path / "thin.pth", "resnet10t", options=["channels"])
+    for option in ("channels=[8", "channels=", "channels={a: 1}", "channels=2024-01-01"):
+        with pytest.raises(InputError, match="--option.*(give a|quote it)"):
+            run_import_encoder(tmp_path / "thin.pth", "resnet10t", options=[option])
     with pytest.raises(InputError, match="is the file itself"):
         run_import_encoder(tmp_path / "thin.pth", "resnet10t", out=tmp_path / "thin.pth")
 
@@ -113,26 +118,31 @@ def test_a_file_that_does_not_fit_says_which_keys_and_shapes(original, tmp_path)
         import_encoder(tmp_path / "other.pth", EncoderConfig("resnet10t"))
 
 
+def test_weights_that_are_not_finite_are_refused(original, tmp_path):
+    state = {key: value.clone() for key, value in original.state_dict().items()}
+    state["2.0.weight"][0, 0] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(InputError, match="not finite in 2.0.weight"):
+        import_encoder(tmp_path / "nan.pth", EncoderConfig("xresnet34"))
+
+
 class Dangerous:
     def __reduce__(self):
         return (print, ("executed",))
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"not a file of PyTorch", "cannot be read as a PyTorch file|holds more than tensors"),
-        (pickle.dumps(Dangerous()), "cannot be read as a PyTorch file|holds more than tensors"),
-    ],
-    ids=["text", "pickle"],
+    "content",
+    [b"not a file of PyTorch", b"", b"0", b"a.", b"\xff\xd8\xff\xe0 a JPEG", pickle.dumps(Dangerous())],
+    ids=["text", "empty", "digit", "short", "jpeg", "pickle"],
 )
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_what_is_no_state_dictionary_is_refused_and_not_executed(tmp_path, capsys, content, says):
+def test_what_is_no_state_dictionary_is_refused_and_not_executed(tmp_path, capsys, content):
     (tmp_path / "bad.pth").write_bytes(content)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match="is no PyTorch file of tensors alone"):
         import_encoder(tmp_path / "bad.pth", EncoderConfig("xresnet34"))
     torch.save({"model": Dangerous()}, tmp_path / "worse.pth")
-    with pytest.raises(InputError, match="holds more than tensors"):
+    with pytest.raises(InputError, match="is no PyTorch file of tensors alone"):
         import_encoder(tmp_path / "worse.pth", EncoderConfig("xresnet34"))
     assert "executed" not in capsys.readouterr().out
     torch.save([1, 2], tmp_path / "list.pth")

@@ -1,5 +1,6 @@
 """``rice-ssl ablate`` on 24 drawn pairs: two views, random weights, two seeds."""
 
+import datetime
 import json
 
 import numpy as np
@@ -7,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.ablate import baseline_of, cell_config, plan_conditions, run_ablate
+from pipelines.ablate import Cell, baseline_of, cell_config, plan_conditions, run_ablate
 from pipelines.configuration import read_ablation_config
 from rice_ssl.artifacts import RunStore, read_ablation
-from rice_ssl.errors import InputError
+from rice_ssl.errors import ArtifactError, InputError
 from tests.pipelines.tiny_run import rice_ssl, settings
 
 
@@ -28,6 +29,11 @@ def write_yaml(folder, **changes):
     path = folder / "ablation.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
+
+
+def cell_of(config, number, seed=0):
+    condition = plan_conditions(config)[number]
+    return Cell(condition, seed, cell_config(config, condition, seed))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +135,7 @@ def test_a_cell_that_another_process_is_at_is_passed_over(done):
     store.update_info(stages={name: stage for name, stage in kept.items() if name != "ablate"})
     with store.locked():
         summary = run_ablate(config, progress=False)
-    assert (summary.cells, summary.elsewhere, summary.finished) == (5, 1, False)
+    assert (summary.cells, summary.elsewhere, summary.finished) == (5, 1, True)
     assert "1 are another process' work" in summary.text()
     assert len(read_ablation(done[0] / "out")["cells"]) == 5 * 9
     store.update_info(stages=kept)  # as that process leaves it when it is done
@@ -147,6 +153,13 @@ def test_a_cell_that_another_process_is_at_is_passed_over(done):
         ({"seeds": [1, 1]}, r"seeds are \[1, 1\]; name one or more, each once"),
         ({"baseline": {"pretrain.views": "mixed"}}, "baseline.pretrain.views is 'mixed', which is not in the grid"),
         ({"grids": {}}, "grids is not a setting"),
+        ({"grid": {"seed": [5, 6]}}, "settings or grid hold 'seed', which the ablation gives each network"),
+        ({"settings": {"data": {"root": "x"}, "run": "y"}}, "settings or grid hold 'run'"),
+        ({"grid": {"pretrain.lr": [0.1, 0.1]}}, r"grid.pretrain.lr is \[0.1, 0.1\], with a value that is there twice"),
+        ({"grid": {"data.root": [datetime.date(2024, 1, 1)]}}, "data.root in settings or grid holds more than text"),
+        ({"grid": {"encoder.options": [{1: 2}]}}, "encoder.options in settings or grid holds more than text"),
+        ({"settings": {"data": None}}, "settings.data of ablation 'tiny views' is None: give a mapping"),
+        ({"settings": {"data": "images"}}, "settings.data of ablation 'tiny views' is 'images'"),
     ],
 )
 def test_a_wrong_grid_is_refused_before_anything_is_computed(tmp_path, changes, says):
@@ -166,3 +179,50 @@ def test_conditions_are_called_by_what_varies(tmp_path):
     assert plan_conditions(config)[1].title == "paired, queue_start 0.25"
     assert baseline_of(config) == "paired, queue_start 1.0"
     assert len({condition.folder for condition in plan_conditions(config)}) == 5
+
+
+def test_a_network_that_cannot_be_had_does_not_keep_the_others_from_being_done(tmp_path):
+    """A queue that starts beyond the end is only found with the data; exit code 2, and the others are there."""
+    grid = {"pretrain.queue_start": ["step 5", "epoch 50"]}
+    path = write_yaml(tmp_path, grid=grid, seeds=[0])
+    done = rice_ssl("ablate", path, "--json", "--no-progress", check=False)
+    assert done.returncode == 2
+    found = json.loads(done.stdout)
+    assert (found["cells"], found["planned"], found["finished"]) == (2, 3, True)
+    assert found["failures"][0].startswith(
+        "epoch 50, seed 0: pretrain.queue_start is 'epoch 50', but the training ends"
+    )
+    assert [row["condition"] for row in found["table"]] == ["random weights", "step 5"]
+
+
+def test_networks_judged_on_other_pairs_are_not_compared(done):
+    config = read_ablation_config(done[1])
+    condition = plan_conditions(config)[2]
+    store = RunStore(done[0] / "out" / "cells" / condition.folder / "seed-1")
+    table = pd.read_parquet(store.root / "pairs.parquet")
+    table.iloc[1:].to_parquet(store.root / "pairs.parquet")
+    store.note_hash("pairs.parquet")
+    with pytest.raises(ArtifactError, match="was judged on other pairs than the first network"):
+        run_ablate(config, progress=False)
+    table.to_parquet(store.root / "pairs.parquet")
+    store.note_hash("pairs.parquet")
+
+
+def test_images_that_changed_are_judged_anew(done):
+    """A corrected label makes every network due again; without the images what was found is still shown."""
+    folder, path, _, _ = done
+    config = read_ablation_config(path)
+    cells = [cell_of(config, number) for number in range(3)]
+    assert all(cell.pairs(config) is not None for cell in cells)
+    table = folder / "images" / "Train.csv"
+    before = table.read_bytes()
+    first, rest = before.split(b"\n", 2)[1:]
+    label = b"brown" if b"blast" in first else b"blast"
+    table.write_bytes(b"\n".join([before.split(b"\n", 1)[0], first.split(b",")[0] + b"," + label, rest]))
+    assert all(cell.pairs(config) is None for cell in cells)
+    table.write_bytes(before)
+    (folder / "images").rename(folder / "away")
+    try:
+        assert all(cell.pairs(config) is not None for cell in cells)
+    finally:
+        (folder / "away").rename(folder / "images")
