@@ -27,7 +27,7 @@ demo: install
 pictures: install-dev browser
 	$(BIN)/python -m tests.browser.pictures
 
-# Our pretraining step beside its floor and lightly's loop; about six minutes.
+# Our pretraining step beside its floor and lightly's loop; about four minutes.
 benchmark-swav: install-dev
 	$(BIN)/python -m tests.benchmarks.swav
 

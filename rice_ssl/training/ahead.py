@@ -14,7 +14,7 @@ class OneAhead(Generic[Made]):
 
     What a number gives must depend on the number alone, so that it does not matter when it is made. On a CPU the thread
     would take the cores that the network computes on: measured with two cores, a step then takes 1.20 times its floor
-    instead of 1.13 (``make benchmark-swav``).
+    instead of 1.05 (``make benchmark-swav``).
 
     Args:
         make: from a number to what is wanted; never called twice at once.

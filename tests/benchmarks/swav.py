@@ -153,7 +153,7 @@ CONTENDERS = {"floor": floor, "ours": ours, "lightly": lightly}
 def main() -> None:
     """Run the contenders in turns and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=CONTENDERS)
     parser.add_argument("--images", type=Path)
