@@ -60,6 +60,13 @@ class RunStore:
                 ) from None
             yield
 
+    def clear_leftovers(self) -> None:
+        """Remove what a killed training had written to temporary names; only for who alone writes to this run."""
+        names = (RUN_FILE, EVENTS_FILE, TABLES["metrics"].file)
+        found = [path for name in names for path in self.root.glob(f".{name}.*.part")]
+        for path in [*found, *(self.root / "weights").glob(".*.part")]:
+            path.unlink(missing_ok=True)
+
     def info(self) -> RunInfo:
         """Contents of ``run.json``.
 

@@ -41,6 +41,7 @@ class MetricLog:
         self._events: list[dict[str, Any]] = []
         if not writes:
             return
+        store.clear_leftovers()
         if store.has("metrics"):
             noted = self._noted()
             kept = noted[(noted["stage"] == stage) & (noted["step"] < resume_step)]

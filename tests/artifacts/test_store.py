@@ -128,3 +128,18 @@ def test_hash_is_that_of_the_bytes(tmp_path):
 def test_finished_stages_are_noted(store):
     store.finish_stage("map", "f1", seconds=1.5)
     assert store.info()["stages"] == {"map": {"fingerprint": "f1", "seconds": 1.5}}
+
+
+def test_leftovers_of_a_killed_training_are_cleared_and_nothing_else(tmp_path):
+    store = RunStore(tmp_path)
+    store.create({"name": "killed"})
+    store.write_events([])
+    (tmp_path / "weights").mkdir()
+    left = [".run.json.0a.part", ".events.jsonl.0b.part", ".metrics.parquet.0c.part"]
+    left.append("weights/.swav.safetensors.0d.part")
+    kept = ["images.part", ".submission.csv.0e.part", "weights/swav.safetensors"]
+    for name in (*left, *kept):
+        (tmp_path / name).write_text("half")
+    store.clear_leftovers()
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"run.json", "events.jsonl", *kept}
