@@ -36,10 +36,21 @@ class RunKey:
 
 def offered_runs() -> list[Path]:
     """Runs named on the command line (``-- --run DIR``, once or more); the demo run where none is."""
+    return _arguments().run or [DEMO_RUN]
+
+
+def _arguments() -> argparse.Namespace:
+    """What the command line names; words that are not ours are Streamlit's."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--run", action="append", type=Path)
-    given = parser.parse_known_args(sys.argv[1:])[0].run
-    return given or [DEMO_RUN]
+    parser.add_argument("--ablation", type=Path, default=ABLATION)
+    return parser.parse_known_args(sys.argv[1:])[0]
+
+
+def _stamp(path: Path) -> str:
+    """State of a file, another one when it was written again; empty where it is not there."""
+    state = path.stat() if path.is_file() else None
+    return "" if state is None else f"{state.st_mtime_ns}-{state.st_size}"
 
 
 def ablation() -> dict[str, Any]:
@@ -48,12 +59,8 @@ def ablation() -> dict[str, Any]:
     Raises:
         ArtifactError: it is not there, or cannot be read.
     """
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--ablation", type=Path, default=ABLATION)
-    folder = parser.parse_known_args(sys.argv[1:])[0].ablation
-    path = folder / ABLATION_FILE
-    state = path.stat() if path.is_file() else None
-    return _ablation(folder.as_posix(), "" if state is None else f"{state.st_mtime_ns}-{state.st_size}")
+    folder = _arguments().ablation
+    return _ablation(folder.as_posix(), _stamp(folder / ABLATION_FILE))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -66,9 +73,7 @@ def current_run() -> RunKey:
     runs = offered_runs()
     number = st.session_state.get("run", 0)
     path = runs[number if isinstance(number, int) and 0 <= number < len(runs) else 0]
-    stamp = path / "run.json"
-    state = stamp.stat() if stamp.is_file() else None
-    return RunKey(path.as_posix(), "" if state is None else f"{state.st_mtime_ns}-{state.st_size}")
+    return RunKey(path.as_posix(), _stamp(path / "run.json"))
 
 
 def info(run: RunKey) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from rice_ssl.data.loading import pair_rows
 from rice_ssl.embeddings.extract import Networks, extract
 from rice_ssl.embeddings.neighbours import unit_rows
 from rice_ssl.errors import ArtifactError, InputError, TrainingError
-from rice_ssl.evaluation.ablation import measures, summarise
+from rice_ssl.evaluation.ablation import RANDOM, measures, summarise
 from rice_ssl.evaluation.probe import knn_classes, probe_classes
 from rice_ssl.evaluation.retrieval import recall_at
 from rice_ssl.models.swav import SwAV
@@ -36,7 +36,6 @@ from rice_ssl.training.device import launch
 from rice_ssl.training.pretrain import build_swav
 from rice_ssl.training.run_pictures import run_pictures
 
-RANDOM = "random weights"
 PAIRS_FILE = "pairs.parquet"
 
 
@@ -151,7 +150,8 @@ def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: fl
         except (TrainingError, InputError) as error:
             failures.append(f"{cell.condition.title}, seed {cell.seed}: {error}")
             continue
-        write_results(out, config, conditions, cells)
+        if cell is not cells[-1]:
+            write_results(out, config, conditions, cells)
     done, content = write_results(out, config, conditions, cells)
     return AblateSummary(config.out, done, len(cells), elsewhere, figures_table(content), tuple(failures), not stopped)
 

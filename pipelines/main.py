@@ -27,7 +27,6 @@ import_app = typer.Typer(
 )
 app.add_typer(import_app, name="import")
 
-
 Target = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the YAML file of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress bars.")]

@@ -118,12 +118,11 @@ def run_one(
         InputError: torchrun started it, and the stage is none that several processes share.
     """
     ranks = ranks_of_environment()
-    if ranks.world > 1 and name not in SHARED:
+    if name not in SHARED:
         refuse_torchrun(f"rice-ssl {name}")
     if not ranks.leads:
-        launch(
-            getattr(config, name).accelerator, "32-true", ranks
-        )  # waits for the first process to have prepared the run
+        accelerator = getattr(config, name).accelerator
+        launch(accelerator, "32-true", ranks)  # waits for the first process to have prepared the run
         STAGES[name].act(store, config, False, max_minutes)
         return None
     with store.locked():

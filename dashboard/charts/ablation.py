@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.charts.figures import CLASS_COLOURS, GREY, plain, whiskers
+from rice_ssl.evaluation.ablation import RANDOM
 
 ROW_HEIGHT = 34
 _SEED_SHIFT = 0.26
@@ -84,4 +85,4 @@ def conditions_figure(content: Mapping[str, Any], measures: Sequence[str], *, co
 def condition_colours(conditions: Sequence[str]) -> dict[str, str]:
     """A colour for each condition; random weights are grey."""
     drawn = iter(CLASS_COLOURS * (1 + len(conditions) // len(CLASS_COLOURS)))
-    return {name: GREY if name == "random weights" else next(drawn) for name in conditions}
+    return {name: GREY if name == RANDOM else next(drawn) for name in conditions}

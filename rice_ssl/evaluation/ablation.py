@@ -17,6 +17,8 @@ from rice_ssl.evaluation.metrics import confusion
 from rice_ssl.evaluation.prototypes import perplexity
 
 Values = npt.NDArray[np.float64]
+RANDOM = "random weights"
+"""Title of the condition that is no point of the grid: the network as it is drawn."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def ranks_of_environment() -> Ranks:
     return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def refuse_unfit_device(accelerator: str, precision: str = "32-true") -> None:
+def refuse_unfit_device(accelerator: str, precision: str) -> None:
     """Refuse ``cuda`` on a machine without it, and float16 where there is no GPU to scale its losses for.
 
     Raises:
