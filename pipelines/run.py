@@ -124,6 +124,7 @@ def run_one(
         accelerator = getattr(config, name).accelerator
         launch(accelerator, "32-true", ranks)  # waits for the first process to have prepared the run
         STAGES[name].act(store, config, False, max_minutes)
+        ranks.leave()
         return None
     with store.locked():
         settings = config_to_dict(config)
@@ -132,7 +133,9 @@ def run_one(
         else:
             bring_in(store, config, progress=progress)
         wanted = fingerprints(store, config)[name]
-        return run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
+        summary = run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
+    ranks.leave()
+    return summary
 
 
 def refuse_torchrun(command: str) -> None:

@@ -72,6 +72,13 @@ class Ranks:
         if self.world > 1:
             dist.barrier(group=_cpu_group())
 
+    def leave(self) -> None:
+        """Part from the other processes when all of them are done; a group still up when Python ends may abort it."""
+        if self.world > 1 and dist.is_initialized():
+            self.wait()
+            _groups.clear()
+            dist.destroy_process_group()
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in at least one process."""
         return self.mean(float(flag))[0] > 0
