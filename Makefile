@@ -5,7 +5,7 @@ RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: dashboard test lint types demo pictures benchmark-swav install install-dev browser clean
+.PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -30,6 +30,10 @@ pictures: install-dev browser
 # Our pretraining step beside its floor and lightly's loop; about four minutes.
 benchmark-swav: install-dev
 	$(BIN)/python -m tests.benchmarks.swav
+
+# Our search for drops beside ruptures over 1,000 generated logs, as a table and assets/drops-recall.svg; about five minutes.
+benchmark-drops: install-dev
+	$(BIN)/python -m tests.benchmarks.drops --figure assets/drops-recall.svg
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -1,4 +1,4 @@
-"""Where the loss dropped and which event of the recipe that coincides with: of a run's own log, or of any CSV."""
+"""Where the loss dropped and which event of the recipe that coincides with: of a run's own log, or of any other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.configuration import config_to_dict
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.dynamics.analysis import Dynamics, analyse
-from rice_ssl.dynamics.csv_log import read_csv_log
+from rice_ssl.dynamics.read_log import read_log
 from rice_ssl.dynamics.recipe import Recipe
 from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 from rice_ssl.dynamics.run_log import analyse_run_log
@@ -91,20 +91,20 @@ def analyse_log(
     step_column: str | None = None,
     loss_columns: dict[str, str] | None = None,
 ) -> LogAnalysis:
-    """Search a CSV log for drops.
+    """Search the log of any program for drops.
 
     Args:
-        path: CSV with a step or epoch column, see :func:`rice_ssl.dynamics.csv_log.parse_csv_log`.
+        path: CSV, JSON lines, or TensorBoard event files, see :func:`rice_ssl.dynamics.read_log.parse_log`.
         recipe: YAML of settings, see :func:`rice_ssl.dynamics.recipe_settings.recipe_from_mapping`.
         metric: to search; lower is better.
         step_column: name of the step or epoch column, when it is not recognised.
-        loss_columns: column name -> split (``train`` or ``val``), when they are not recognised.
+        loss_columns: column, key or tag -> split (``train`` or ``val``), when they are not recognised.
 
     Raises:
         InputError: the log or the recipe cannot be used; the message is one sentence.
     """
     settings, notes = _read_recipe(recipe) if recipe is not None else (Recipe(), ())
-    log = read_csv_log(path, step_column=step_column, loss_columns=loss_columns)
+    log = read_log(path, step_column=step_column, loss_columns=loss_columns)
     found: Dynamics = analyse(log, metric=metric, events=settings.schedule(log.unit), floors=settings.entropy_floors())
     document = found.document()
     document["notes"] += [*notes, *settings.unplaced(log.unit)]

@@ -228,14 +228,16 @@ def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> N
 
 @app.command()
 def dynamics(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="A run directory, its YAML, or a CSV log.")],
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="A run directory, its YAML, or a log: CSV, JSON lines, event files.")
+    ],
     recipe: Annotated[
-        Path | None, typer.Option(help="CSV log: YAML with queue_start_pct, epochs, steps_per_epoch, ...")
+        Path | None, typer.Option(help="Log: YAML with queue_start_pct, epochs, steps_per_epoch, ...")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="CSV log: metric to search, loss when left out.")] = None,
-    step_column: Annotated[str | None, typer.Option(help="CSV log: name of the step or epoch column.")] = None,
-    train_column: Annotated[str | None, typer.Option(help="CSV log: name of the training loss column.")] = None,
-    val_column: Annotated[str | None, typer.Option(help="CSV log: name of the validation loss column.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Log: metric to search, loss when left out.")] = None,
+    step_column: Annotated[str | None, typer.Option(help="Log: name of the step or epoch column.")] = None,
+    train_column: Annotated[str | None, typer.Option(help="Log: column, key or tag of the training loss.")] = None,
+    val_column: Annotated[str | None, typer.Option(help="Log: column, key or tag of the validation loss.")] = None,
     progress: Progress = True,
     as_json: Json = False,
 ) -> None:
@@ -243,8 +245,10 @@ def dynamics(
     from pipelines.configuration import resolve_target
     from pipelines.dynamics import analyse_log, refuse_options, run_dynamics
     from rice_ssl.dynamics.csv_log import named_columns
+    from rice_ssl.dynamics.tensorboard_folder import holds_event_files
 
-    if log.is_dir() or log.suffix.lower() in {".yaml", ".yml"}:
+    is_log = log.is_dir() and not RunStore(log).exists and holds_event_files(log)
+    if (log.is_dir() and not is_log) or log.suffix.lower() in {".yaml", ".yml"}:
         options = {"--recipe": recipe, "--metric": metric, "--step-column": step_column}
         refuse_options(log, {**options, "--train-column": train_column, "--val-column": val_column})
         store, config = resolve_target(log)

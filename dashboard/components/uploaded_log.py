@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from rice_ssl.dynamics.analysis import analyse
-from rice_ssl.dynamics.csv_log import named_columns, parse_csv_log
+from rice_ssl.dynamics.csv_log import named_columns
 from rice_ssl.dynamics.events import KINDS
 from rice_ssl.dynamics.logs import TrainingLog
+from rice_ssl.dynamics.read_log import parse_log
 from rice_ssl.dynamics.recipe import Recipe
 from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 
-UPLOAD_MB = 20
+UPLOAD_MB = 100
+"""Largest file; .streamlit/config.toml says the same. A server holds it in memory as long as the session lasts."""
 _KEPT = "training_kept_log"
 _COLUMNS = {
     "training_step_column": "Step or epoch column",
@@ -41,10 +44,11 @@ _UNITS = ("step", "epoch")
 
 @dataclass(frozen=True)
 class UploadedLog:
-    """A file as it came, and the columns that the user names, "" where none."""
+    """A file as it came, its SHA-256, and the columns that the user names, "" where none."""
 
     name: str
     content: bytes
+    digest: str
     step_column: str
     train_column: str
     val_column: str
@@ -53,21 +57,23 @@ class UploadedLog:
 def given_log() -> UploadedLog | None:
     """Draw the field for a file, or the name of the one that is kept, and the fields for its columns."""
     place = st.empty()
-    kept: tuple[str, bytes] | None = st.session_state.get(_KEPT)
+    kept: tuple[str, bytes, str] | None = st.session_state.get(_KEPT)
     if kept is None:
         given = place.file_uploader(
-            f"CSV with a step or epoch column, at most {UPLOAD_MB} MB; kept for this session alone",
-            type=["csv", "tsv", "txt"],
+            f"CSV, JSON lines or a TensorBoard event file, at most {UPLOAD_MB} MB; kept for this session alone",
             max_upload_size=UPLOAD_MB,
             key="training_upload",
         )
         if given is not None:
-            kept = st.session_state[_KEPT] = (given.name, given.getvalue())
+            content = given.getvalue()
+            kept = st.session_state[_KEPT] = (given.name, content, hashlib.sha256(content).hexdigest())
     if kept is not None:
         with place.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/description: `{kept[0].replace('`', '')}` ({len(kept[1]) / 1000:,.0f} kB)")
             st.button("Forget this log", icon=":material/delete:", on_click=_forget, key="training_forget")
-    with st.expander("Columns, when they are not recognised by their names", icon=":material/view_column:"):
+    with st.expander(
+        "Columns, keys or tags, when they are not recognised by their names", icon=":material/view_column:"
+    ):
         named = [
             column.text_input(title, key=key, persist_state="session").strip()
             for column, (key, title) in zip(st.columns(3), _COLUMNS.items(), strict=True)
@@ -75,7 +81,9 @@ def given_log() -> UploadedLog | None:
     if kept is None:
         st.caption(
             "Reads what fastai's, Keras' and Lightning's CSV loggers write (`epoch,train_loss,valid_loss`, "
-            "`epoch,loss,val_loss`, `metrics.csv`), and long tables (`split,step,loss`)."
+            "`epoch,loss,val_loss`, `metrics.csv`), long tables (`split,step,loss`), what Weights & Biases exports "
+            "(history or chart, as CSV or JSON lines), and TensorBoard's event files (`events.out.tfevents.…`; of a "
+            "folder of them, one at a time here, or all with `rice-ssl dynamics FOLDER`)."
         )
         return None
     return UploadedLog(*kept, *named)
@@ -86,23 +94,33 @@ def _forget() -> None:
         st.session_state.pop(key, None)
 
 
-@st.cache_data(scope="session", max_entries=2, ttl=900, show_spinner="Reading the log …")
+def _identity(given: UploadedLog) -> tuple[str, ...]:
+    """What tells one log from another; its bytes are not gone through again each time the screen is drawn."""
+    return given.name, given.digest, given.step_column, given.train_column, given.val_column
+
+
+_HASHES = {UploadedLog: _identity}
+
+
+@st.cache_data(scope="session", max_entries=2, ttl=900, show_spinner="Reading the log …", hash_funcs=_HASHES)
 def parsed(given: UploadedLog) -> TrainingLog:
     """The log.
 
     Raises:
         InputError: it cannot be read, or one column is named twice.
     """
-    return parse_csv_log(
+    return parse_log(
         given.content,
-        source=given.name,
+        given.name,
         step_column=given.step_column or None,
         loss_columns=named_columns(given.train_column, given.val_column),
         max_bytes=UPLOAD_MB * 2**20,
     )
 
 
-@st.cache_data(scope="session", max_entries=4, ttl=900, show_spinner="Searching the curves for drops …")
+@st.cache_data(
+    scope="session", max_entries=4, ttl=900, show_spinner="Searching the curves for drops …", hash_funcs=_HASHES
+)
 def analysed(given: UploadedLog, metric: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Drops, events and verdict of one metric, as dynamics.json has them.
 

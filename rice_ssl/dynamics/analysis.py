@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rice_ssl.dynamics.attribution import AttributedDrop, attribute
-from rice_ssl.dynamics.change_points import find_drops
+from rice_ssl.dynamics.attribution import AttributedDrop, attribute, with_joint_intervals
 from rice_ssl.dynamics.events import Event
 from rice_ssl.dynamics.logs import TrainingLog
+from rice_ssl.dynamics.shared_drops import find_shared_drops
 from rice_ssl.dynamics.verdict import Verdict, judge
 from rice_ssl.errors import InputError
 
@@ -87,9 +87,10 @@ def analyse(
     found: list[AttributedDrop] = []
     searched: list[str] = []
     notes = list(log.notes)
-    for split in splits:
-        steps, values = log.curve(metric, split)
-        search = find_drops(steps, values, confidence=confidence, bootstrap=bootstrap, seed=seed)
+    curves = {split: log.curve(metric, split) for split in splits}
+    searches = find_shared_drops(curves, confidence=confidence, bootstrap=bootstrap, seed=seed)
+    for split, search in searches.items():
+        steps, _ = curves[split]
         notes += [f"{split.capitalize()} {metric}: {note}" for note in search.notes]
         if not search.searched:
             many = f"{search.points} value{'' if search.points == 1 else 's'}"
@@ -97,6 +98,8 @@ def analyse(
             continue
         searched.append(split)
         found += [attribute(split, drop, known, steps) for drop in search.drops]
+    ends = [float(steps[end]) for steps, _ in curves.values() if len(steps) for end in (0, -1)]
+    found = with_joint_intervals(found, known, (min(ends), max(ends)))
     measured = _measured(log, metric, found)
     verdict = judge(found, known, unit=log.unit, searched=searched, floors=floors, measured=measured)
     return Dynamics(source or log.source, metric, log.unit, tuple(found), verdict, tuple(known), tuple(notes))

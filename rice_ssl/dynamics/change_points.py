@@ -8,14 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from rice_ssl.dynamics.jump_scan import JumpScan, clip_spikes
-from rice_ssl.dynamics.local_fit import LocalFit, fit_drop
+from rice_ssl.dynamics.local_fit import LocalFit, fit_drop, interval_of
+from rice_ssl.dynamics.stairs import repeats_every
 from rice_ssl.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 LEAST_POINTS = 16
 MOST_POINTS = 3000
-LEAST_LEAD = 16.0
-"""How much better a drop must fit than a change of slope, in squared noise: four standard deviations."""
+LEAST_LEAD = 22.0
+"""How much better a drop must fit than a curve without one, in squared noise; the best of many falls is compared."""
+LEAST_ROUGH = 0.75
+"""Least noise of a local fit, as a share of how far the log strays from its trend around it."""
+LEAST_SCORE = 3.0
+"""Jump in units of its spread from which a place is looked at more closely."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,15 @@ class Drop:
     """A level drop on top of a smooth trend.
 
     Attributes:
-        step: first step past half of the fall.
+        step: first step past the steepest part of the fall.
         step_low: low end of the interval: the last step that may still be on the old level.
         step_high: high end of the interval: the first step that is surely on the new level.
         size: fall of the level, > 0, in the unit of the values (nats for these losses).
         size_in_noise: ``size`` over the standard deviation of the noise around it.
         share: ``size`` over the range of the curve's values, in (0, 1].
-        p_null: share of surrogate logs without a drop in which one as clear was found (at least 1 / (surrogates + 1)).
+        p_null: share of surrogate logs without a drop in which one as clear was found (at least 1 / (surrogates + 1));
+            of a guided drop, the significance of the test.
+        guided: found only because another curve of the log drops there.
     """
 
     step: float
@@ -39,6 +46,7 @@ class Drop:
     size_in_noise: float
     share: float
     p_null: float
+    guided: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def find_drops(
     bootstrap: int = 500,
     surrogates: int = 400,
     significance: float = 0.005,
-    least_noise: float = 3.0,
+    least_noise: float = 2.0,
     least_share: float = 0.02,
     seed: int = 0,
 ) -> DropSearch:
@@ -121,61 +129,63 @@ def find_drops(
     if np.ptp(clean) == 0:
         return DropSearch((), given, 0.0, True, tuple(notes))
     scan = JumpScan(clean)
-    fits = _candidates(scan, steps, clean, confidence=confidence, bootstrap=bootstrap, seed=seed)
+    fits = _candidates(scan, steps, clean)
     spread = float(np.ptp(np.quantile(clean, [0.005, 0.995])))
+    worthy = [fit for fit in fits if _is_drop(fit, steps, spread, least_noise, least_share)]
+    single = [fit for fit in worthy if repeats_every(steps, clean, fit.steepest, fit.after - fit.before) is None]
+    if len(single) < len(worthy):
+        one = next(fit for fit in worthy if fit not in single)
+        period = repeats_every(steps, clean, one.steepest, one.after - one.before)
+        notes.append(f"The level falls alike every {period:,g} steps or so: taken as the log's epochs, not as drops.")
+    worthy = single
     level, left_out = clean.copy(), np.zeros(len(clean), dtype=bool)
-    worthy = [(fit, score) for fit, score in fits if _is_drop(fit, steps, spread, least_noise, least_share)]
-    for fit, _ in worthy:
+    for fit in worthy:
         _take_out(level, left_out, steps, fit)
     drops = []
     if worthy:
-        maxima = scan.null_maxima(level, left_out, surrogates, seed)
-        for fit, score in worthy:
-            p_null = (1 + int((maxima >= score).sum())) / (surrogates + 1)
-            if p_null <= significance:
-                drops.append(
-                    Drop(
-                        step=float(high_ends[fit.middle] if fit.after - fit.before > 1 else low_ends[fit.middle]),
-                        step_low=float(low_ends[fit.low]),
-                        step_high=float(high_ends[fit.high]),
-                        size=fit.size,
-                        size_in_noise=fit.size / max(fit.noise, 1e-12),
-                        share=min(fit.size / spread, 1.0),
-                        p_null=p_null,
-                    )
+        heights, maxima = scan.against_null(level, left_out, surrogates, seed)
+        for fit in worthy:
+            height = float(heights[fit.before : fit.after + 2].max())
+            p_null = (1 + int((maxima >= height).sum())) / (surrogates + 1)
+            if p_null > significance:
+                continue
+            low, high = interval_of(fit, bootstrap=bootstrap, confidence=confidence, seed=seed)
+            drops.append(
+                Drop(
+                    step=float(high_ends[fit.steepest] if fit.after - fit.before > 1 else low_ends[fit.steepest]),
+                    step_low=float(low_ends[low]),
+                    step_high=float(high_ends[high]),
+                    size=fit.size,
+                    size_in_noise=fit.size / max(fit.noise, 1e-12),
+                    share=min(fit.size / spread, 1.0),
+                    p_null=p_null,
                 )
+            )
     drops.sort(key=lambda drop: drop.step)
     return DropSearch(tuple(drops), given, float(np.median(scan.noise)), True, tuple(notes))
 
 
-def _candidates(
-    scan: JumpScan, steps: Floats, values: Floats, *, confidence: float, bootstrap: int, seed: int, most: int = 6
-) -> list[tuple[LocalFit, float]]:
-    """Local fits at the highest places of the scan, each with its score; no two within each other's fall."""
-    best, which = scan.best()
-    order = np.argsort(-best)
-    taken: list[tuple[LocalFit, float]] = []
+def _candidates(scan: JumpScan, steps: Floats, values: Floats, *, most: int = 10) -> list[LocalFit]:
+    """Local fits at the highest places of the scan, the clearest first, no two of the same fall."""
+    best, longest = scan.best(), max(6, len(values) // 20)
+    shift, rough = max(6, longest // 2), LEAST_ROUGH * scan.roughness()
     closed = np.zeros(len(values), dtype=bool)
-    for place in order:
-        if best[place] < 4 or len(taken) >= most:
+    fits: list[LocalFit] = []
+    tries = 0
+    for place in np.argsort(-best):
+        if best[place] < LEAST_SCORE or tries >= most:
             break
         if closed[place]:
             continue
-        scale = scan.scales[int(which[place])]
-        fit = fit_drop(
-            steps,
-            values,
-            int(place),
-            longest=min(max(8, 2 * scale.gap), max(6, len(values) // 20)),
-            reach=min(max(scale.window, 10), 40),
-            bootstrap=bootstrap,
-            confidence=confidence,
-            seed=seed,
-        )
-        width = max(scale.window, scale.gap)
-        closed[max(0, place - width) : place + width + 1] = True
-        if fit is not None and not any(abs(fit.middle - other.middle) <= width for other, _ in taken):
-            taken.append((fit, float(best[place])))
+        tries += 1
+        closed[max(0, place - shift) : place + shift + 1] = True
+        fit = fit_drop(steps, values, int(place), longest=longest, shift=shift, least_noise=float(rough[place]))
+        if fit is not None:
+            fits.append(fit)
+    taken: list[LocalFit] = []
+    for fit in sorted(fits, key=lambda fit: -fit.lead):
+        if not any(fit.before <= other.after + shift and other.before <= fit.after + shift for other in taken):
+            taken.append(fit)
     return taken
 
 
@@ -187,8 +197,8 @@ def _take_out(level: Floats, left_out: npt.NDArray[np.bool_], steps: Floats, fit
 
 
 def _is_drop(fit: LocalFit, steps: Floats, spread: float, least_noise: float, least_share: float) -> bool:
-    """Whether a fit is a drop that matters: large enough, and steeper than what lies beside it."""
-    trend = max(abs(slope) for slope in fit.slopes) * (steps[fit.after] - steps[fit.before])
+    """Whether a fit is a drop that matters: large enough, and steeper than the falls that lie beside it."""
+    trend = max(0.0, *(-slope for slope in fit.slopes)) * (steps[fit.after] - steps[fit.before])
     return fit.lead >= LEAST_LEAD and bool(fit.size >= max(least_noise * fit.noise, least_share * spread, 2 * trend))
 
 

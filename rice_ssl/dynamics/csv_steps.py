@@ -57,13 +57,13 @@ def find_steps(
     by_name = [column for known in STEP_NAMES for column, name in names.items() if name == known]
     epochs = [column for known in EPOCH_NAMES for column, name in names.items() if name == known]
     found = [wanted] if wanted is not None else [*by_name, *epochs]
-    usable = {column: numbers for column in found if (numbers := numbers_of(frame[column])[0]).nunique() >= 2}
+    usable = {column: numbers for column in found if _varies(numbers := numbers_of(frame[column])[0])}
     counted: list[StepColumn] = []
     for column, numbers in usable.items():
         if column in epochs:
             counted.append(StepColumn(column, "epoch", numbers))
             continue
-        of_epoch = next((c for c in epochs if numbers_of(frame[c])[0].nunique() >= 2), None)
+        of_epoch = next((c for c in epochs if _varies(numbers_of(frame[c])[0])), None)
         counted.append(_numbered(frame, column, numbers, of_epoch, wide=wide))
     # A counter that runs on is better than one that starts again, and that better than epochs.
     counted.sort(key=lambda step: (step.unit == "epoch", bool(step.notes)))
@@ -74,6 +74,11 @@ def find_steps(
             f"Column {found[0]!r} of {source} holds fewer than two different numbers: name another step column."
         )
     raise InputError(f"{source} has no step or epoch column; its columns are {listed(frame)}. Name the step column.")
+
+
+def _varies(numbers: pd.Series) -> bool:
+    """Whether there are two different numbers."""
+    return bool(numbers.min() < numbers.max())
 
 
 def _numbered(

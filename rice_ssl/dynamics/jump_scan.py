@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 from scipy.signal import lfilter, savgol_filter
 
 Floats = npt.NDArray[np.float64]
 MAD_TO_SD = 1.4826
 BURN_IN = 100
+PILOTS = 100
+"""Surrogates that tell how far a jump strays at each place without a drop."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def scales_for(samples: int) -> list[Scale]:
     found: list[Scale] = []
     window = 5
     while window <= max(5, samples // 8) and len(found) < 24:
-        gaps = {1, 3, window // 2, window}
+        gaps = {1, window // 2, window}
         found += [Scale(window, gap) for gap in sorted(gaps) if gap == 1 or gap <= max(4, samples // 20)]
         window = int(round(window * 1.6))
     return [scale for scale in found if scale.length <= samples]
@@ -108,53 +110,65 @@ class JumpScan:
         self._size = 1 << (2 * len(values) - 1).bit_length()
         self._kernels = [np.conj(np.fft.rfft(scale.kernel(), self._size)) for scale in self.scales]
 
-    def scores(self, curves: Floats) -> list[Floats]:
-        """Jump over spread of every curve, by scale.
+    def roughness(self) -> Floats:
+        """Standard deviation around the trend, drifts of the noise included (robust: a running median), shape (N,)."""
+        off = np.abs(self.values - trend_of(self.values, self.noise))
+        around: Floats = MAD_TO_SD * median_filter(off, size=min(max(51, len(off) // 6), len(off)), mode="nearest")
+        return around
+
+    def jumps(self, curves: Floats) -> list[Floats]:
+        """Jump of every curve in units of the noise, by scale.
 
         Args:
             curves: shape (M, N).
 
         Returns:
-            One array (M, N) a scale; place i speaks of a fall that is half done by sample i; -inf where it does not
-            reach.
+            One array (M, places) a scale, whose first place speaks of a fall that is half done by ``scale.centre``.
         """
         spectrum = np.fft.rfft(curves, self._size, axis=1)
         found = []
         for scale, kernel in zip(self.scales, self._kernels, strict=True):
             places = curves.shape[1] - scale.length + 1
             jumps = np.fft.irfft(spectrum * kernel, self._size, axis=1)[:, :places]
-            jumps /= self.noise[scale.centre : scale.centre + places]
-            spread = MAD_TO_SD * np.median(np.abs(jumps), axis=1, keepdims=True)
-            least = np.linalg.norm(scale.kernel()) / 2
-            score = np.full(curves.shape, -np.inf)
-            score[:, scale.centre : scale.centre + places] = jumps / np.maximum(spread, least)
-            score[:, : self.margin] = -np.inf
-            score[:, curves.shape[1] - self.margin :] = -np.inf
-            found.append(score)
+            found.append(jumps / self.noise[scale.centre : scale.centre + places])
         return found
 
-    def best(self) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Highest score over the scales at every sample, and that scale's index, both of shape (N,)."""
-        scores = np.concatenate(self.scores(self.values[None]))
-        return scores.max(axis=0), scores.argmax(axis=0)
+    def best(self) -> Floats:
+        """Highest jump over its spread along the curve, at every sample, shape (N,)."""
+        scores = np.full((len(self.scales), len(self.values)), -np.inf)
+        for score, scale, jumps in zip(scores, self.scales, self.jumps(self.values[None]), strict=True):
+            spread = MAD_TO_SD * float(np.median(np.abs(jumps[0])))
+            white = float(np.linalg.norm(scale.kernel()))
+            if jumps.shape[1] < 6 * scale.length:  # a drop reaches so many of the places that it would be the spread
+                spread = min(spread, white)
+            score[scale.centre : scale.centre + jumps.shape[1]] = jumps[0] / min(max(spread, white / 2), 2 * white)
+        scores[:, : self.margin] = -np.inf
+        scores[:, len(self.values) - self.margin :] = -np.inf
+        highest: Floats = scores.max(axis=0)
+        return highest
 
-    def null_maxima(self, level: Floats, left_out: npt.NDArray[np.bool_], count: int, seed: int) -> Floats:
-        """Highest scores of surrogates of this curve without its jumps, shape (count,).
+    def against_null(
+        self, level: Floats, left_out: npt.NDArray[np.bool_], count: int, seed: int
+    ) -> tuple[Floats, Floats]:
+        """How far the jumps of this curve stand out of those of surrogates without its drops.
 
-        A surrogate is the smooth trend of ``level`` plus noise of the log's own autocorrelation: a second-order
-        autoregression whose innovations are drawn from the log (sieve bootstrap, Bühlmann 1997), scaled by the local
-        noise.
+        A surrogate is the trend of ``level`` plus noise of the log's own autocorrelation: a second-order autoregression
+        whose innovations are drawn from the log (sieve bootstrap, Bühlmann 1997), scaled by the local noise. At every
+        place and width the jump is centred and scaled by what the surrogates show there, so a bend of the trend or a
+        noisy stretch is no drop and hides none elsewhere; and every width by its own highest jumps, so that noise with
+        heavy tails, which short windows feel, hides no drop from long ones.
 
         Args:
             level: the curve with the candidate jumps taken out, shape (N,).
             left_out: samples whose innovations are not drawn, since a candidate jump lies there, shape (N,).
             count: surrogates.
             seed: of the draw.
+
+        Returns:
+            Standardised jump of this curve at each sample, the highest over the widths, shape (N,); and the highest of
+            each surrogate over all samples and widths, shape (count,).
         """
-        samples = len(level)
-        window = min(max(15, samples // 6), samples - 1) // 2 * 2 + 1
-        window = window if window <= samples else window - 2
-        trend = savgol_filter(level, window, 2, mode="interp")
+        trend = trend_of(level, self.noise)
         residual = (level - trend) / self.noise
         kept = residual[~left_out]
         limit = 5 * MAD_TO_SD * np.median(np.abs(kept - np.median(kept))) + 1e-9
@@ -164,14 +178,62 @@ class JumpScan:
         innovations = innovations[~left_out[2:]]
         innovations = innovations - innovations.mean()
         rng = np.random.default_rng(seed)
-        maxima = []
-        batch = max(1, 400_000 // samples)
-        for start in range(0, count, batch):
-            drawn = rng.choice(innovations, size=(min(batch, count - start), samples + BURN_IN))
+
+        def surrogates(many: int) -> Floats:
+            drawn = rng.choice(innovations, size=(many, len(level) + BURN_IN))
             noise = lfilter([1.0], [1.0, -first, -second], drawn, axis=1)[:, BURN_IN:]
-            scores = self.scores(trend + noise * self.noise)
-            maxima.append(np.max([score.max(axis=1) for score in scores], axis=0))
-        return np.concatenate(maxima)
+            curves: Floats = trend + noise * self.noise
+            return curves
+
+        def inner(jumps: Floats, scale: Scale) -> Floats:
+            """Only the places that are far enough from both ends."""
+            return jumps[:, max(0, self.margin - scale.centre) : len(level) - self.margin - scale.centre]
+
+        centres, spreads, limits = [], [], []
+        for scale, jumps in zip(self.scales, self.jumps(surrogates(PILOTS)), strict=True):
+            spread = jumps.std(axis=0)
+            centres.append(jumps.mean(axis=0))
+            spreads.append(np.maximum(spread, np.median(spread) / 2) + 1e-12)
+            far = inner((jumps - centres[-1]) / spreads[-1], scale)
+            limits.append(float(np.quantile(far.max(axis=1), 0.9)) if far.shape[1] else np.inf)
+
+        def standardised(curves: Floats) -> Floats:
+            found = np.full(curves.shape, -np.inf)
+            for k, (scale, jumps) in enumerate(zip(self.scales, self.jumps(curves), strict=True)):
+                part = found[:, scale.centre : scale.centre + jumps.shape[1]]
+                np.maximum(part, (jumps - centres[k]) / spreads[k] / limits[k], out=part)
+            found[:, : self.margin] = -np.inf
+            found[:, curves.shape[1] - self.margin :] = -np.inf
+            return found
+
+        batch = max(1, 200_000 // len(level))
+        sizes = [min(batch, count - start) for start in range(0, count, batch)]
+        maxima = np.concatenate([standardised(surrogates(size)).max(axis=1) for size in sizes])
+        return standardised(self.values[None])[0], maxima
+
+
+def trend_of(level: Floats, noise: Floats) -> Floats:
+    """Smooth trend of a curve: a local parabola over a sixth of it, over a fortieth where it bends faster than that.
+
+    Args:
+        level: shape (N,).
+        noise: standard deviation around each sample, shape (N,).
+    """
+    samples = len(level)
+    wide, narrow = (_odd(max(least, samples // part), samples) for least, part in ((15, 6), (7, 40)))
+    broad: Floats = savgol_filter(level, wide, 2, mode="interp")
+    close: Floats = savgol_filter(level, narrow, 2, mode="interp")
+    apart = np.sqrt(uniform_filter1d(((close - broad) / noise) ** 2, narrow, mode="nearest"))
+    bent = apart > 3 * max(float(np.median(apart)), 1.5 / np.sqrt(narrow))
+    share = uniform_filter1d(maximum_filter1d(bent.astype(np.float64), narrow), narrow, mode="nearest")
+    trend: Floats = share * close + (1 - share) * broad
+    return trend
+
+
+def _odd(window: int, samples: int) -> int:
+    """An odd window no longer than the curve."""
+    window = min(window, samples - 1) // 2 * 2 + 1
+    return window if window <= samples else window - 2
 
 
 def autoregression(values: Floats) -> tuple[float, float]:

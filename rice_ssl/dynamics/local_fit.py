@@ -1,4 +1,4 @@
-"""Fit one drop locally: a line before, a line after, and the fall between them."""
+"""Fit one drop locally: a line before, a line after, and the fall between them, with an interval for the whole fall."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rice_ssl.dynamics.fit_window import FitWindow, fit_within, refined
+
 Floats = npt.NDArray[np.float64]
+HALVES = (12, 20, 34, 57, 96, 150)
+"""Samples to either side of a candidate that a fit may use."""
+STEADY = 60
+"""Samples from which the noise of a window is known well enough to be compared with others."""
+MOST_NOISE = 1.5
+"""A window with this much more noise than a narrower one holds more than two lines and a fall."""
+LEAST_LIMIT = 7.8
+"""95% of a chi-squared with three degrees (onset, end, shape): this holds where the fit is so sure that none errs."""
+SPARE = 0.15
+"""Room on either side of the interval, as a share of the fall's length; a fall of up to six rows gets none."""
+FAR = 60.0
+"""Fits that are worse than the best by this much, in squared noise, are in no interval and win no resample."""
 
 
 @dataclass(frozen=True)
@@ -16,126 +30,118 @@ class LocalFit:
 
     Attributes:
         before: index of the last sample on the old level.
-        after: index of the first sample on the new level.
+        steepest: index of the first sample past the steepest part of the fall (past the middle of a straight one).
+        after: index of the first sample on the new level (95% of the fall is done).
         size: how far the old line lies above the new one, mid-fall; unit of the values.
         slopes: of the two lines, per step.
         noise: standard deviation of the residuals.
-        low: lowest plausible ``before``.
-        high: highest plausible ``after``.
-        lead: how much better the drop fits than the best single change of slope, in squared noise.
+        lead: how much better the drop fits than the best curve without one, in squared noise.
+        window: what the interval is computed from.
     """
 
     before: int
+    steepest: int
     after: int
     size: float
     slopes: tuple[float, float]
     noise: float
-    low: int
-    high: int
     lead: float
-
-    @property
-    def middle(self) -> int:
-        """First sample that lies past half of the fall."""
-        return (self.before + self.after + 1) // 2
+    window: FitWindow
 
 
 def fit_drop(
-    steps: Floats,
-    values: Floats,
-    around: int,
-    *,
-    longest: int,
-    reach: int,
-    bootstrap: int,
-    confidence: float,
-    seed: int,
+    steps: Floats, values: Floats, around: int, *, longest: int, shift: int, least_noise: float = 0.0
 ) -> LocalFit | None:
     """Place a drop near a candidate.
 
-    Least squares over every pair (last sample before, first sample after); a fall that takes more than one interval
-    must earn its length (a toll by its logarithm). Steps are used as they are, so a hole in the log is bridged by the
-    lines on either side. The interval comes from a bootstrap of the residuals in blocks of three.
+    Least squares over every fall of :func:`falls` within a window around the candidate; a longer fall must earn its
+    length and a fall in two parts its second part (a toll as in the Bayesian information criterion). Of several windows
+    that one holds in which a drop is most superior to a smooth curve: a wide one where the trends beside the fall are
+    straight, a narrow one where they bend or the loss soon rises again. Steps are used as they are, so a hole in the
+    log is bridged by the lines on either side.
 
     Args:
         steps: strictly increasing, shape (N,).
         values: shape (N,).
         around: candidate index.
         longest: longest fall, in sample intervals.
-        reach: samples that each line may use.
-        bootstrap: resamples.
-        confidence: of the interval.
-        seed: of the bootstrap.
+        shift: how far the middle of the fall may lie from the candidate, in samples.
+        least_noise: standard deviation that the noise has at least: few samples of a noise that drifts look calm.
 
     Returns:
-        The fit, or None where either side has fewer than five samples.
+        The fit, or None where no fall fits near the candidate.
     """
-    start, stop = max(0, around - reach - longest), min(len(values), around + reach + longest)
-    t = steps[start:stop] - steps[around]
-    t = t / max(float(np.abs(t).max()), 1e-12)
-    y, here = values[start:stop], around - start
-    shift = max(3, longest)
-    pairs = [
-        (before, before + length)
-        for before in range(here - shift - 1, here + shift)
-        for length in range(1, longest + 1)
-        if before >= 4 and before + length <= len(y) - 5 and abs(before + length / 2 - here) <= shift
-    ]
-    if not pairs:
+    found = []
+    for half in HALVES:
+        most = min(longest, (3 * half) // 5)
+        window = fit_within(
+            steps, values, around, half=half, longest=most, shift=min(shift, half // 2), least_noise=least_noise
+        )
+        if window is not None:
+            found.append((window, most))
+        if half >= len(values):
+            break
+    if not found:
         return None
-    bases = [np.linalg.qr(_design(t, before, after))[0] for before, after in pairs]
-    lengths = np.array([after - before for before, after in pairs])
-    rss = np.array([_rss(y[:, None], basis)[0] for basis in bases])
-    degrees = max(len(y) - 6, 1)
-    toll = 2 * np.log(len(y)) * rss.min() / degrees * np.log2(lengths)
-    best = int(np.argmin(rss + toll))
-    before, after = pairs[best]
-    design = _design(t, before, after)
-    weights = np.linalg.lstsq(design, y, rcond=None)[0]
-    fitted = design @ weights
-    residual = y - fitted
-    noise = float(np.sqrt(rss[best] / degrees))
-    mid = (t[before] + t[after]) / 2
-    size = float(weights[0] + weights[1] * mid - weights[2] - weights[3] * mid)
-    unit = (steps[stop - 1] - steps[start]) / (t[-1] - t[0])
-    rng = np.random.default_rng(seed)
-    blocks = -(-len(y) // 3)
-    places = rng.integers(0, max(len(y) - 2, 1), size=(blocks, bootstrap))
-    rows = (places[:, None, :] + np.arange(3)[None, :, None]).reshape(-1, bootstrap)[: len(y)]
-    again = fitted[:, None] + residual[np.minimum(rows, len(y) - 1)]
-    losses = np.stack([_rss(again, basis) for basis in bases])
-    tolls = 2 * np.log(len(y)) * losses.min(axis=0) / degrees
-    chosen = (losses + tolls * np.log2(lengths)[:, None]).argmin(axis=0)
-    befores, afters = np.array(pairs)[chosen].T
-    tail = (1 - confidence) / 2
-    low = min(before, int(np.floor(np.quantile(befores, tail))))
-    high = max(after, int(np.ceil(np.quantile(afters, 1 - tail))))
+    quiet = min(window.noise for window, _ in found if window is found[-1][0] or len(window.values) >= STEADY)
+    straight = [entry for entry in found if len(entry[0].values) < STEADY or entry[0].noise <= MOST_NOISE * quiet]
+    window = refined(*max(straight, key=lambda entry: entry[0].lead))
+    best, weights = window.best, window.weights
     return LocalFit(
-        before + start,
-        after + start,
-        size,
-        (float(weights[1] / unit), float(weights[3] / unit)),
-        noise,
-        low + start,
-        high + start,
-        (_hinge_rss(t, y) - float(rss[best])) / max(noise**2, 1e-24),
+        before=int(window.falls.onsets[best]) + window.start,
+        steepest=_steepest(window.falls.shares[best]) + window.start,
+        after=int(window.falls.ends[best]) + window.start,
+        size=window.size,
+        slopes=(float(weights[1] / window.unit), float(weights[3] / window.unit)),
+        noise=window.noise,
+        lead=window.lead,
+        window=window,
     )
 
 
-def _hinge_rss(t: Floats, y: Floats) -> float:
-    """Least residual sum of squares of a line that may change its slope once, anywhere."""
-    designs = (np.stack([np.ones_like(t), t, np.maximum(t - knot, 0)], axis=1) for knot in t[1:-1])
-    return min(float(_rss(y[:, None], np.linalg.qr(design)[0])[0]) for design in designs)
+def _steepest(share: Floats) -> int:
+    """First sample past the steepest part of a fall; past the middle of it where it is long."""
+    falling = np.diff(share)
+    steep = np.flatnonzero(falling >= 0.95 * falling.max())
+    return int(steep[len(steep) // 2]) + 1
 
 
-def _design(t: Floats, before: int, after: int) -> Floats:
-    """Columns: level and slope of the line before, level and slope of the line after; a straight fall between them."""
-    share = np.clip((t - t[before]) / (t[after] - t[before]), 0, 1)
-    left, right = np.minimum(t, t[before]), np.maximum(t, t[after])
-    return np.stack([1 - share, (1 - share) * left, share, share * right], axis=1)
+def interval_of(fit: LocalFit, *, bootstrap: int, confidence: float, seed: int) -> tuple[int, int]:
+    """Indices between which the whole fall lies: last sample surely on the old level, first surely on the new one.
 
+    The set of all falls that the samples do not reject is taken, whatever their shape, and the interval reaches from
+    the first onset to the last end in it. What is rejected is decided by a bootstrap: the fall that fits best is drawn
+    again with its residuals in blocks, and the loss of fit of the true fall against the best one is noted; the
+    ``confidence`` quantile of that is the limit. A long fall is given some room, as none has just one of those shapes.
 
-def _rss(columns: Floats, basis: Floats) -> Floats:
-    """Residual sums of squares of each column, given an orthonormal basis of the model."""
-    rss: Floats = np.maximum((columns**2).sum(axis=0) - ((basis.T @ columns) ** 2).sum(axis=0), 0)
-    return rss
+    Args:
+        fit: of :func:`fit_drop`.
+        bootstrap: resamples.
+        confidence: of the interval.
+        seed: of the resamples.
+
+    Source:
+        Likelihood-ratio set with a bootstrapped limit; blocks of residuals as in Künsch 1989.
+    """
+    window = fit.window
+    noise = max(float(window.rss.min()) / window.degrees, 1e-24)
+    loss = (window.rss - window.rss.min()) / noise
+    near = loss <= FAR
+    near[window.best] = True
+    models, place = window.models.only(near), int(near[: window.best].sum())
+    samples = len(window.values)
+    fitted = window.fitted
+    residual = (window.values - fitted) * np.sqrt(samples / window.degrees)
+    block = max(3, round(samples ** (1 / 3)))
+    rng = np.random.default_rng(seed)
+    places = rng.integers(0, max(samples - block + 1, 1), size=(-(-samples // block), bootstrap))
+    rows = (places[:, None, :] + np.arange(block)[None, :, None]).reshape(-1, bootstrap)[:samples]
+    losses = models.rss(fitted[:, None] + residual[np.minimum(rows, samples - 1)])
+    least = losses.min(axis=0)
+    worse = (losses[place] - least) * window.degrees / np.maximum(least, 1e-24)
+    kept = near & (loss <= max(float(np.quantile(worse, confidence)), LEAST_LIMIT))
+    kept[window.best] = True
+    spare = int(SPARE * (window.falls.ends[window.best] - window.falls.onsets[window.best]))
+    low = max(int(window.falls.onsets[kept].min()) - spare, 0)
+    high = min(int(window.falls.ends[kept].max()) + spare, samples - 1)
+    return window.start + low, window.start + high

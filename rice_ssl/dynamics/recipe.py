@@ -29,6 +29,7 @@ class Recipe:
         warmup_pct: fraction of all steps during which the learning rate rises.
         frozen_epochs: epochs before the encoder is unfrozen.
         freeze_prototypes_steps: steps before the prototypes are unfrozen.
+        lr_steps: epochs from which the learning rate is another one (a step schedule's milestones).
         events: further events, with their steps in ``unit_of_events``.
         unit_of_events: what the steps of ``events`` count.
     """
@@ -44,6 +45,7 @@ class Recipe:
     warmup_pct: float | None = None
     frozen_epochs: int | None = None
     freeze_prototypes_steps: int | None = None
+    lr_steps: tuple[float, ...] = ()
     events: tuple[Event, ...] = ()
     unit_of_events: Unit = "step"
 
@@ -57,6 +59,8 @@ class Recipe:
             check_setting(name, getattr(self, name), 1, math.inf, "a whole number of at least 1", whole=True)
         for name in ("queue_length", "frozen_epochs", "freeze_prototypes_steps"):
             check_setting(name, getattr(self, name), 0, math.inf, "a whole number of at least 0", whole=True)
+        for epoch in self.lr_steps:
+            check_setting("an epoch of lr_steps", epoch, 0, math.inf, "a number of at least 0")
         for name in ("queue_start_pct", "queue_start", "warmup_pct"):
             check_setting(name, getattr(self, name), 0, 1, "a fraction between 0 and 1")
         check_setting("queue_start", self.queue_start_step, 0, math.inf, "a fraction between 0 and 1, or a step")
@@ -115,6 +119,8 @@ class Recipe:
             by_epoch("encoder_unfrozen", "The encoder is trained from here.", self.frozen_epochs)
         if self.freeze_prototypes_steps:
             by_step("prototypes_unfrozen", "The prototypes are trained from here.", self.freeze_prototypes_steps)
+        for epoch in self.lr_steps:
+            by_epoch("lr_phase", "The learning rate changes here.", epoch)
         for event in self.events:
             (by_step if self.unit_of_events == "step" else by_epoch)(event.kind, event.detail, event.step)
         return plan

@@ -15,7 +15,7 @@ from rice_ssl.errors import InputError
 
 FRACTIONS = ("queue_start_pct", "warmup_pct", "warmup")
 COUNTS = ("epochs", "steps_per_epoch", "batch_size", "queue_length", "prototypes")
-OTHERS = ("queue_start", "frozen_epochs", "freeze_prototypes_steps", "events")
+OTHERS = ("queue_start", "frozen_epochs", "freeze_prototypes_steps", "lr_steps", "events")
 SETTINGS = (*FRACTIONS, *COUNTS, *OTHERS)
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(PretrainConfig) if field.name in SETTINGS}
 """What our trainer does where a run's YAML says nothing."""
@@ -28,7 +28,8 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
         content: setting -> value, see :data:`SETTINGS`; a run's YAML may be given too (its ``pretrain`` section is
             used, with the trainer's defaults for what it leaves out, and ``steps_per_epoch`` beside or in it).
             ``queue_start_pct`` counts as the original does, ``queue_start`` as our trainer does: a fraction of all
-            steps up to 1, a step beyond, or ``"step N"`` or ``"epoch N"``; ``events`` is a list of {kind, step or
+            steps up to 1, a step beyond, or ``"step N"`` or ``"epoch N"``; ``lr_steps`` is a list of epochs, as a step
+            schedule's milestones are (or one epoch); ``events`` is a list of {kind, step or
             epoch, detail}.
         source: what to call it in messages.
 
@@ -43,7 +44,7 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
     section = content.get("pretrain")
     given = dict(content)
     if isinstance(section, Mapping):
-        beside = {key: content[key] for key in ("steps_per_epoch", "events") if key in content}
+        beside = {key: content[key] for key in ("steps_per_epoch", "lr_steps", "events") if key in content}
         given = {**_DEFAULTS, **beside, **section}
     known = {key: value for key, value in given.items() if key in SETTINGS and value is not None}
     if not known:
@@ -69,6 +70,7 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
         warmup_pct=known.get("warmup_pct", known.get("warmup")),
         frozen_epochs=_whole(known.get("frozen_epochs")),
         freeze_prototypes_steps=_whole(known.get("freeze_prototypes_steps")),
+        lr_steps=_milestones(known.get("lr_steps", [])),
         events=events,
         unit_of_events=unit,
     )
@@ -86,6 +88,14 @@ def _start(setting: Any, per_epoch: int | None) -> tuple[float | None, float | N
     if unit == "epoch" and per_epoch is None:
         raise InputError(f"queue_start is {setting!r}: give steps_per_epoch too, to know the step.")
     return None, float(number) * (1 if per_epoch is None or unit == "step" else per_epoch)
+
+
+def _milestones(setting: Any) -> tuple[float, ...]:
+    """``lr_steps`` as epochs; the recipe checks their range."""
+    epochs = setting if isinstance(setting, (list, tuple)) else [setting]
+    for epoch in epochs:
+        check_setting("an epoch of lr_steps", math.nan if epoch is None else epoch, 0, math.inf, "a number")
+    return tuple(float(epoch) for epoch in epochs)
 
 
 def _whole(value: Any) -> int | None:

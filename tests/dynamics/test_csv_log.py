@@ -76,6 +76,17 @@ def test_bad_rows_are_counted_and_left_out():
     )
 
 
+def test_names_that_come_twice_and_cells_beyond_the_header():
+    log = parse_csv_log(b"step,loss,loss ,loss\n1,5,6,7\n2,4,5,6\n")
+    assert log.metrics() == ["loss", "loss_1", "loss_2"]
+    assert [curve(log, name)[1] for name in log.metrics()] == [[5, 4], [7, 6], [6, 5]]
+    log = parse_csv_log(b"step,loss\n1,5,\n2,4,\n")
+    assert (curve(log), log.notes) == (([1, 2], [5, 4]), ())
+    log = parse_csv_log(b"step,loss\n1,5,9\n2,4,9\n")
+    assert (curve(log), len(log.notes)) == (([1, 2], [5, 4]), 1)
+    assert log.notes[0] == "Every row has more cells than the header has columns: the last ones were left out."
+
+
 def test_a_resume_puts_rows_in_order_and_is_an_event():
     log = parse_csv_log(b"step,loss\n10,5\n20,4\n30,3\n20,4.5\n30,3.5\n40,3\n")
     assert curve(log) == ([10, 20, 30, 40], [5, 4.5, 3.5, 3])
