@@ -13,6 +13,9 @@ from pipelines.configuration import config_to_dict
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.dynamics.analysis import Dynamics, analyse
+from rice_ssl.dynamics.generalisation import early_generalisation
+from rice_ssl.dynamics.logs import log_of_run
+from rice_ssl.dynamics.loss_settings import settings_of_run
 from rice_ssl.dynamics.read_log import read_log
 from rice_ssl.dynamics.recipe import Recipe
 from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
@@ -37,6 +40,7 @@ class LogAnalysis:
     missing: list[str]
     events: list[dict[str, Any]]
     notes: list[str]
+    generalisation: dict[str, Any]
 
     def text(self) -> str:
         """Readable summary."""
@@ -44,6 +48,7 @@ class LogAnalysis:
         for title, sentences in (
             ("Evidence", self.evidence),
             ("What would decide it", self.missing),
+            ("Validation and training", [self.generalisation["sentence"]]),
             ("Log", self.notes),
         ):
             if sentences:
@@ -79,6 +84,10 @@ def run_dynamics(store: RunStore, config: RunConfig, *, progress: bool = True) -
         seed=config.seed,
     )
     document = found.document()
+    metrics, settings = store.read_table("metrics"), settings_of_run(config_to_dict(config), "pretrain")
+    document["generalisation"] = early_generalisation(
+        log_of_run(metrics, "pretrain"), recipe=settings, seed=config.seed
+    ).document()
     store.write_document("dynamics", document)
     return DynamicsSummary(**document)
 
@@ -108,6 +117,7 @@ def analyse_log(
     found: Dynamics = analyse(log, metric=metric, events=settings.schedule(log.unit), floors=settings.entropy_floors())
     document = found.document()
     document["notes"] += [*notes, *settings.unplaced(log.unit)]
+    document["generalisation"] = early_generalisation(log, metric=metric, recipe=settings).document()
     return LogAnalysis(**document)
 
 

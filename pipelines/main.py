@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rice_ssl import __version__
 from rice_ssl.artifacts import RunStore
@@ -26,6 +27,21 @@ import_app = typer.Typer(
     help="Make a manifest of images: who is whose twin, and what is wrong with them.", no_args_is_help=True
 )
 app.add_typer(import_app, name="import")
+
+
+class _LogUnlessNamed(TyperGroup):
+    """`rice-ssl dynamics LOG` is `rice-ssl dynamics log LOG`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in where none is named."""
+        named = not args or args[0] in self.commands or args[0] == "--help"
+        return super().parse_args(ctx, args if named else ["log", *args])
+
+
+dynamics_app = typer.Typer(
+    cls=_LogUnlessNamed, help="Find where the loss dropped, and test what made it drop.", no_args_is_help=True
+)
+app.add_typer(dynamics_app, name="dynamics")
 
 Target = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or the YAML file of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
@@ -226,8 +242,8 @@ def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> N
     _do(run, "evaluate", progress, as_json)
 
 
-@app.command()
-def dynamics(
+@dynamics_app.command("log")
+def dynamics_log(
     log: Annotated[
         Path, typer.Argument(metavar="LOG", help="A run directory, its YAML, or a log: CSV, JSON lines, event files.")
     ],
@@ -264,6 +280,32 @@ def dynamics(
         loss_columns=named_columns(train_column, val_column),
     )
     _tell(found, as_json)
+
+
+@dynamics_app.command("test")
+def dynamics_test(
+    run: Target,
+    step: Annotated[
+        int | None, typer.Option(min=1, help="Where to look; the log's largest drop if not.")
+    ] = None,
+    batches: Annotated[int, typer.Option(min=1, help="Fixed training batches.")] = 4,
+    starts: Annotated[int, typer.Option(min=1, help="Random starts of Lanczos on each batch.")] = 2,
+    continue_steps: Annotated[
+        int | None, typer.Option(min=2, help="Steps to train on with and without the event; 2% of all when left out.")
+    ] = None,
+    double: Annotated[bool, typer.Option("--double", help="Curvature in float64.")] = False,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Test on kept checkpoints what made a run's loss drop: a switch, learning, or an escaped saddle."""
+    from pipelines.configuration import resolve_target
+    from pipelines.dynamics_tests import TestSettings, run_dynamics_tests
+
+    store, config = resolve_target(run)
+    store.info()  # a run that is not there has nothing to lock
+    with store.locked():
+        settings = TestSettings(batches, starts, continue_steps, double)
+        _tell(run_dynamics_tests(store, config, settings, step=step, progress=progress), as_json)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-FREE_TO_CHANGE = ("log_every", "checkpoint_every", "accelerator", "loggers")
+FREE_TO_CHANGE = ("log_every", "checkpoint_every", "keep_checkpoints", "accelerator", "loggers")
 """Settings of a training that change none of its numbers: a training may be resumed with others."""
 
 Pooling = Literal["avg", "max", "concat"]
@@ -105,6 +105,8 @@ class PretrainConfig:
         keep: weights kept at the end: the last, or the best by that reference loss, which the queue's start leaves as
             it is.
         knn_every: epochs between two online kNN classifications of the validation pairs; 0: never.
+        keep_checkpoints: checkpoints kept for good, for `rice-ssl dynamics test`: at so many equal distances, and just
+            before and an epoch after each switch of the recipe; 0: none.
         compile: whether torch.compile is used.
         loggers: besides the run directory, which is always written.
     """
@@ -147,6 +149,7 @@ class PretrainConfig:
     knn_every: Annotated[int, Field(ge=0)] = 5
     log_every: Count = 5
     checkpoint_every: Count = 100
+    keep_checkpoints: Annotated[int, Field(ge=0, le=1000)] = 0
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False

@@ -148,5 +148,9 @@ TABLES: dict[str, Table] = {
 ABLATION_SCHEMA_VERSION = 1
 """Of ``ablation.json``; raise when a reader of the former would misread it."""
 
-DOCUMENTS = {"report": "rice-ssl evaluate {run}", "dynamics": "rice-ssl dynamics {run}"}
+DOCUMENTS = {
+    "report": "rice-ssl evaluate {run}",
+    "dynamics": "rice-ssl dynamics {run}",
+    "dynamics_tests": "rice-ssl dynamics test {run}",
+}
 """JSON files of a run directory (``NAME.json``) and the command that makes each."""

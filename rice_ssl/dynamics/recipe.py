@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from rice_ssl.dynamics.events import Event
 from rice_ssl.dynamics.logs import Unit
 from rice_ssl.errors import InputError
+
+TrainAverage = Literal["batch", "epoch mean", "fastai"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Recipe:
         lr_steps: epochs from which the learning rate is another one (a step schedule's milestones).
         events: further events, with their steps in ``unit_of_events``.
         unit_of_events: what the steps of ``events`` count.
+        dropout: probability, in [0, 1).
+        label_smoothing: epsilon of the training loss, in [0, 1).
+        mixup: alpha of MixUp's Beta distribution; 0 is no MixUp.
+        classes: number of classes.
+        val_smoothed: whether the validation loss has the label smoothing too, as in fastai.
+        train_average: what a logged training loss is; see :class:`rice_ssl.dynamics.loss_settings.LossSettings`.
     """
 
     epochs: int | None = None
@@ -48,6 +56,12 @@ class Recipe:
     lr_steps: tuple[float, ...] = ()
     events: tuple[Event, ...] = ()
     unit_of_events: Unit = "step"
+    dropout: float | None = None
+    label_smoothing: float | None = None
+    mixup: float | None = None
+    classes: int | None = None
+    val_smoothed: bool | None = None
+    train_average: TrainAverage | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is out of range.
@@ -63,6 +77,16 @@ class Recipe:
             check_setting("an epoch of lr_steps", epoch, 0, math.inf, "a number of at least 0")
         for name in ("queue_start_pct", "queue_start", "warmup_pct"):
             check_setting(name, getattr(self, name), 0, 1, "a fraction between 0 and 1")
+        for name in ("dropout", "label_smoothing"):
+            check_setting(name, getattr(self, name), 0, math.nextafter(1, 0), "a number of at least 0 and below 1")
+        check_setting("mixup", self.mixup, 0, math.inf, "the alpha of its Beta distribution, a number of at least 0")
+        check_setting("classes", self.classes, 2, math.inf, "a whole number of at least 2", whole=True)
+        if self.val_smoothed not in (None, True, False):
+            raise InputError(f"val_smoothed is {self.val_smoothed!r}: give true or false.")
+        if self.train_average not in (None, *get_args(TrainAverage)):
+            raise InputError(
+                f"train_average is {self.train_average!r}: give one of {', '.join(get_args(TrainAverage))}."
+            )
         check_setting("queue_start", self.queue_start_step, 0, math.inf, "a fraction between 0 and 1, or a step")
 
     def schedule(self, unit: Unit) -> tuple[Event, ...]:

@@ -16,7 +16,9 @@ from rice_ssl.errors import InputError
 FRACTIONS = ("queue_start_pct", "warmup_pct", "warmup")
 COUNTS = ("epochs", "steps_per_epoch", "batch_size", "queue_length", "prototypes")
 OTHERS = ("queue_start", "frozen_epochs", "freeze_prototypes_steps", "lr_steps", "events")
-SETTINGS = (*FRACTIONS, *COUNTS, *OTHERS)
+LOSS = ("dropout", "label_smoothing", "mixup", "classes", "val_smoothed", "train_average")
+"""Say how training and validation loss compare; they tell no event."""
+SETTINGS = (*FRACTIONS, *COUNTS, *OTHERS, *LOSS)
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(PretrainConfig) if field.name in SETTINGS}
 """What our trainer does where a run's YAML says nothing."""
 
@@ -73,6 +75,7 @@ def recipe_from_mapping(content: Mapping[str, Any], source: str = "The recipe") 
         lr_steps=_milestones(known.get("lr_steps", [])),
         events=events,
         unit_of_events=unit,
+        **{name: known[name] for name in LOSS if name in known},
     )
     return recipe, notes
 

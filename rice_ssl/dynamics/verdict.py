@@ -12,13 +12,16 @@ NO_DROP = "no drop"
 UNDECIDED = "undecided"
 TOO_SHORT = "too short"
 SADDLE = "consistent with a saddle escape"
-"""Reserved: needs tests on checkpoints on both sides of the drop; the log alone never gives it."""
+"""Needs tests on checkpoints on both sides of the drop (:mod:`rice_ssl.dynamics.tested_verdict`); the log alone never
+gives it."""
 LIKELY_CHANCE = 0.2
 SENTENCES = {
     NO_DROP: "The loss has no sudden drop.",
     "schedule artefact": "The loss dropped where the schedule switched something: a schedule artefact.",
     "learning-rate effect": "The loss dropped where the learning rate changed: a learning-rate effect.",
     "data or resume effect": "The loss dropped where training resumed or its data changed: a data or resume effect.",
+    SADDLE: "The loss dropped as it does when training leaves a saddle: nothing was switched, and the step went along "
+    "negative curvature.",
     UNDECIDED: "The loss dropped, but what made it drop is undecided.",
     TOO_SHORT: "The log is too short to be searched for drops.",
 }
@@ -35,8 +38,8 @@ class Verdict:
     """What the log and its events say.
 
     Attributes:
-        word: ``schedule artefact``, ``learning-rate effect``, ``data or resume effect``, ``undecided``, ``no drop`` or,
-            where nothing was searched, ``too short``.
+        word: ``schedule artefact``, ``learning-rate effect``, ``data or resume effect``, ``consistent with a saddle
+            escape``, ``undecided``, ``no drop`` or, where nothing was searched, ``too short``.
         evidence: sentences with the numbers.
         missing: what would decide it, or make it surer.
     """
@@ -80,7 +83,8 @@ def judge(
         evidence += _describe(found, unit, known=bool(events))
     evidence += _agreement(drops, unit)
     main = max(drops, key=lambda entry: entry.drop.size_in_noise)
-    words = {event.explanation for event in main.events}
+    within = main.joint or main  # what both curves say is narrower
+    words = {event.explanation for event in within.events}
     missing: list[str] = []
     word = UNDECIDED
     if not events:
@@ -93,16 +97,16 @@ def judge(
             "No known event lies within the interval of the largest drop: name what else changed in training."
         )
     elif len(words) > 1:
-        titles = ", ".join(event.title for event in main.events)
+        titles = ", ".join(event.title for event in within.events)
         missing.append(f"Events of different kinds fall together ({titles}): repeat the run with one of them moved.")
-    elif main.p_chance is not None and main.p_chance > LIKELY_CHANCE:
+    elif within.p_chance is not None and within.p_chance > LIKELY_CHANCE:
         missing.append(
-            f"An interval this wide holds an event by chance with probability {main.p_chance:.2f}: "
+            f"An interval this wide holds an event by chance with probability {within.p_chance:.2f}: "
             "log more often around it."
         )
     else:
         word = words.pop()
-    if any(event.kind == "queue_start" for event in main.events):
+    if any(event.kind == "queue_start" for event in within.events):
         evidence += _floor_sentence(main, floors)
         if floors is None:
             missing.append(

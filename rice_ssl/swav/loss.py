@@ -48,7 +48,8 @@ def swapped_loss(
     """
     if len(logits) < 2 or len(codes) != len(assigned) or not codes:
         raise ValueError(f"{len(logits)} crops, {len(codes)} codes, {len(assigned)} assigned views; give 2+, n and n")
-    predicted = [torch.log_softmax(crop.float() / temperature, dim=1) for crop in logits]
+    exact = [crop.to(torch.promote_types(crop.dtype, torch.float32)) for crop in logits]  # float16 is too coarse
+    predicted = [torch.log_softmax(crop / temperature, dim=1) for crop in exact]
     parts = []
     for code, own in zip(codes, assigned, strict=True):
         others = [-(code * log_p).sum(dim=1).mean() for crop, log_p in enumerate(predicted) if crop != own]

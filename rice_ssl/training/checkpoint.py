@@ -17,6 +17,10 @@ from rice_ssl.config import FREE_TO_CHANGE, FinetuneConfig, PretrainConfig
 from rice_ssl.errors import ArtifactError
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
+KEPT = "kept"
+"""Folder of the checkpoints that no later one replaces."""
+
+_UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -33,6 +37,40 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
             path.replace(folder / PREVIOUS)
 
 
+def keep_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
+    """Write ``kept/STEP.pt`` atomically: the state before that step, which no later checkpoint replaces.
+
+    Args:
+        folder: the stage's checkpoint folder.
+        state: as :func:`save_checkpoint` takes it.
+        step: counted from 0.
+    """
+    (folder / KEPT).mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / KEPT / f"{step:08d}.pt") as temporary:
+        torch.save(state, temporary)
+
+
+def kept_checkpoints(folder: Path) -> dict[int, Path]:
+    """The checkpoints kept for good in a stage's checkpoint folder, by the step that they were written before."""
+    found = {int(path.stem): path for path in (folder / KEPT).glob("*.pt") if path.stem.isdecimal()}
+    return dict(sorted(found.items()))
+
+
+def load_kept(path: Path) -> dict[str, Any]:
+    """Load one of them.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE:
+        raise ArtifactError(
+            f"The checkpoint {path} cannot be read. Remove it: the tests are made with those that are left."
+        ) from None
+    return state
+
+
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """Load the newest readable checkpoint of a folder; None when there is none.
 
@@ -41,13 +79,14 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     Raises:
         ArtifactError: there are checkpoints, and none can be read.
     """
-    for leftover in folder.glob(f".{LAST}.*.part"):
-        leftover.unlink(missing_ok=True)
+    for pattern in (f".{LAST}.*.part", f"{KEPT}/.*.part"):
+        for leftover in folder.glob(pattern):
+            leftover.unlink(missing_ok=True)
     found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).is_file()]
     for path in found:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile):
+        except _UNREADABLE:
             continue
         return state
     if found:

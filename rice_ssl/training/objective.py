@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rice_ssl.config import PretrainConfig
 from rice_ssl.swav.loss import SwappedLoss, swapped_loss
@@ -45,7 +45,9 @@ class Objective:
         """Note the settings."""
         self.config, self.assigned, self.local, self.ranks = config, assigned, local, ranks
 
-    def outputs(self, model: nn.Module, crops: tuple[Tensor, Tensor | None]) -> Outputs:
+    def outputs(
+        self, model: Callable[..., tuple[Tensor, Tensor, Tensor]], crops: tuple[Tensor, Tensor | None]
+    ) -> Outputs:
         """Run the network on assigned views and local crops (see :meth:`ViewPlan.crops`)."""
         first, second = crops
         embeddings, projections, logits = model(*crops)

@@ -23,7 +23,13 @@ from rice_ssl.models.weights import begin_encoder, save_weights
 from rice_ssl.swav.queue import ProjectionQueue
 from rice_ssl.training.ahead import OneAhead
 from rice_ssl.training.batches import LabelledRows, Pictures, epoch_order, step_generator
-from rice_ssl.training.checkpoint import load_checkpoint, refuse_other_settings, save_checkpoint, settings_note
+from rice_ssl.training.checkpoint import (
+    keep_checkpoint,
+    load_checkpoint,
+    refuse_other_settings,
+    save_checkpoint,
+    settings_note,
+)
 from rice_ssl.training.collapse import CollapseWatch
 from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.gradients import checked_gradient_norm
@@ -157,6 +163,7 @@ class Pretraining:
             ranks=self.ranks,
         )
         self.folder = store.root / "checkpoints" / STAGE
+        self._kept_steps = self.time.kept_steps()
         views = len(self.plan.assigned)
 
         self.fabric = launch(config.accelerator, config.precision, self.ranks)
@@ -179,7 +186,7 @@ class Pretraining:
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         rows = hashlib.sha256(self.plan.rows.tobytes()).hexdigest()
-        self._settings = settings_note(config, encoder=asdict(encoder), seed=seed, samples=rows, start_weights=start)
+        self.settings = settings_note(config, encoder=asdict(encoder), seed=seed, samples=rows, start_weights=start)
         resumed = self._load()
 
         data.pictures.device = self.fabric.device
@@ -199,12 +206,13 @@ class Pretraining:
     def _ended(self) -> bool:
         return self.progress.step >= self.time.steps or self.progress.stopped_early
 
-    def run(self, *, show: bool = True, max_minutes: float | None = None) -> PretrainResult:
+    def run(self, *, show: bool = True, max_minutes: float | None = None, until: int | None = None) -> PretrainResult:
         """Train to the end, or until SIGINT, SIGTERM or the time limit; write ``weights/swav.safetensors`` at the end.
 
         Args:
             show: whether to show a progress bar.
             max_minutes: stop after that long, with a checkpoint; None for no limit.
+            until: stop before that step, without a checkpoint; None for the end.
 
         Raises:
             TrainingError: the loss is not finite, or training collapsed; the last good checkpoint is kept.
@@ -217,7 +225,8 @@ class Pretraining:
         ahead = self._ahead()
         try:
             with stop_on_signal() as stop, bar:
-                while not self._ended:
+                while not self._ended and (until is None or progress.step < until):
+                    self._keep()
                     self._step(ahead)
                     bar.update()
                     speed = (progress.step - first) * self._images_per_step / self._spent
@@ -230,6 +239,8 @@ class Pretraining:
                         self._save()
                     if halt:
                         break
+            if self._ended:
+                self._keep()
         finally:
             ahead.close()
             self.log.close()
@@ -253,9 +264,9 @@ class Pretraining:
     def _ahead(self) -> OneAhead[Crops]:
         """Crops of all batches, those of the next one ahead of time where a GPU computes."""
         batches = self.time.steps * self.config.accumulate
-        return OneAhead(self._cut, batches, threaded=self.fabric.device.type == "cuda")
+        return OneAhead(self.cut, batches, threaded=self.fabric.device.type == "cuda")
 
-    def _cut(self, number: int) -> Crops:
+    def cut(self, number: int) -> Crops:
         """Crops of a batch, counted from 0 over the whole training: this process' part of them."""
         size, each = self.config.batch_size, self.time.per_epoch * self.config.accumulate
         epoch, at = divmod(number, each)
@@ -406,20 +417,27 @@ class Pretraining:
             "precision": self.precision,
         }
 
+    def _state(self) -> dict[str, Any]:
+        """A checkpoint's content, but for the best weights."""
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**content, "best": {}, "progress": asdict(self.progress), "settings": self.settings}
+
     def _save(self) -> None:
         self.log.flush()
-        if not self.ranks.leads:
-            return
-        content = {name: part.state_dict() for name, part in self._parts().items()}
-        progress = asdict(self.progress)
-        save_checkpoint(self.folder, {**content, "best": self.best, "progress": progress, "settings": self._settings})
+        if self.ranks.leads:
+            save_checkpoint(self.folder, {**self._state(), "best": self.best})
+
+    def _keep(self) -> None:
+        """Keep a checkpoint for good where the plan says so."""
+        if self.ranks.leads and self.progress.step in self._kept_steps:
+            keep_checkpoint(self.folder, self._state(), self.progress.step)
 
     def _load(self) -> bool:
         """Take up the newest checkpoint; False when there is none."""
         state = load_checkpoint(self.folder)
         if state is None:
             return False
-        refuse_other_settings(state, self._settings, self.folder)
+        refuse_other_settings(state, self.settings, self.folder)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.best = state["best"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch.optim import Optimizer
@@ -52,6 +53,23 @@ class Timetable:
         if step and step == config.freeze_prototypes_steps:
             found.append(("prototypes_unfrozen", "The prototypes learn from here on."))
         return found
+
+    def kept_steps(self) -> frozenset[int]:
+        """Steps before which a checkpoint is kept for good: the end of training counts as one, too.
+
+        The loss can only be compared with and without a switch where the network before it is at hand; the controls
+        away from it come from the equal distances.
+        """
+        config = self.config
+        if not config.keep_checkpoints:
+            return frozenset()
+        found = {round(self.steps * k / config.keep_checkpoints) for k in range(config.keep_checkpoints + 1)}
+        filled = math.ceil(config.queue_length / (config.batch_size * config.accumulate))
+        queue = self.queue_from if config.queue == "original" else max(self.queue_from, filled)
+        for step in (warmup_end(self.steps, config.warmup), config.freeze_prototypes_steps, queue):
+            if 0 < step < self.steps:
+                found |= {step, min(step + self.per_epoch, self.steps)}
+        return frozenset(found)
 
 
 def plan_steps(config: PretrainConfig, *, samples: int, val_samples: int, classes: int, ranks: Ranks) -> Timetable:

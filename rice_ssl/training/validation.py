@@ -39,10 +39,19 @@ class Validation:
             prototypes: shape (K, P).
             queue: joins the codes where training uses it.
         """
+        losses, references = self.each(model, prototypes, queue)
+        return (float(np.mean(losses)), float(np.mean(references))) if losses else (math.nan, math.nan)
+
+    @torch.no_grad()
+    def each(
+        self, model: nn.Module, prototypes: Tensor, queue: ProjectionQueue | None
+    ) -> tuple[list[float], list[float]]:
+        """The same of each batch; empty with fewer than two pairs."""
         count = len(self.plan.rows)
+        losses: list[float] = []
+        references: list[float] = []
         if count < 2:
-            return math.nan, math.nan
-        losses, references = [], []
+            return losses, references
         for number, at in enumerate(range(0, count - count % self.batch_size or 1, self.batch_size)):
             samples = np.arange(at, min(at + self.batch_size, count))
             generator = step_generator(self.seed, number, self.pictures.device, purpose=1)
@@ -50,4 +59,4 @@ class Validation:
             outputs = self.objective.outputs(model, (crops.assigned, crops.local))
             losses.append(float(self.objective.loss(outputs, prototypes, queue)[0].loss))
             references.append(self.objective.reference(outputs, prototypes))
-        return float(np.mean(losses)), float(np.mean(references))
+        return losses, references

@@ -311,7 +311,7 @@ def test_two_batches_a_step_are_the_mean_of_their_gradients(tmp_path):
     torch.manual_seed(step_generator(3, 0, torch.device("cpu"), purpose=4).initial_seed())
     total, losses = {}, []
     for number in (0, 1):
-        crops = slow._cut(number)
+        crops = slow.cut(number)
         outputs = slow.objective.outputs(slow.model, (crops.assigned, crops.local))
         result, _ = slow.objective.loss(outputs, slow.network.prototypes.weight, None)
         losses.append(float(result.loss.detach()))
