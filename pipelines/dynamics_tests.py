@@ -5,33 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pipelines.configuration import config_to_dict
 from rice_ssl.artifacts import RunStore, atomic_path, sha256_file
 from rice_ssl.config import RunConfig
-from rice_ssl.dynamics.attribution import AttributedDrop
-from rice_ssl.dynamics.events import Event
-from rice_ssl.dynamics.logs import TrainingLog, log_of_run
+from rice_ssl.dynamics.logs import log_of_run
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.dynamics.tested_verdict import judge_tests
 from rice_ssl.dynamics.verdict import SENTENCES
 from rice_ssl.errors import InputError
 from rice_ssl.landscape.checks import LanczosSettings
 from rice_ssl.landscape.examine import Places, choose_places, examine
+from rice_ssl.landscape.question import question_of
 from rice_ssl.landscape.swav_run import Source, SwAVTrajectory, kept_of, scratch_folder
 from rice_ssl.training.checkpoint import kept_checkpoints
 from rice_ssl.training.pretrain import STAGE, PretrainData
 from rice_ssl.training.run_pictures import labelled_rows, run_pictures
 
-TESTABLE = ("queue_start", "prototypes_unfrozen", "warmup_end", "lr_phase")
-"""Events that a training can go on without, the one that changes the objective first."""
 _PARTS = "cache/dynamics-tests.json"
 
 
@@ -114,17 +110,12 @@ def run_dynamics_tests(
         bootstrap=config.dynamics.bootstrap,
         seed=config.seed,
     )
-    main = max(found.drops, key=lambda each: each.drop.size_in_noise) if found.drops and step is None else None
-    if main is None and step is None:
-        raise InputError(
-            f"The pretraining log of {store.root} has no drop to be tested: name a step, for instance "
-            f"--step {int(log.table['step'].max()) // 2}."
-        )
-    event, low, high = _place(main, found.events, step)
+    asked = question_of(log, found, step=step)
+    event = asked.event
     folder = store.root / "checkpoints" / STAGE
     source = _source(store, config, progress=progress)
     with scratch_folder() as scratch:
-        places = choose_places(kept_of(folder), low, high, event.step if event is not None else None)
+        places = choose_places(kept_of(folder), asked.low, asked.high, event.step if event is not None else None)
         trajectory = SwAVTrajectory(
             source,
             folder,
@@ -135,7 +126,6 @@ def run_dynamics_tests(
             double=settings.double,
         )
         steps = settings.continue_steps or max(30, int(0.02 * trajectory.steps))
-        seen = _falls(log, event, low, high)
         plan = {
             "settings": {
                 "batches": settings.batches,
@@ -145,14 +135,14 @@ def run_dynamics_tests(
                 "seed": config.seed,
             },
             "steps": places.document(),
-            "drop": None if main is None else main.document(),
+            "drop": None if asked.drop is None else asked.drop.document(),
             "event": None if event is None else event.document(),
         }
         parts = _Parts(store, plan, folder, places)
         tests = examine(
             trajectory,
             places,
-            fall_seen=seen,
+            fall_seen=asked.falls,
             lanczos=LanczosSettings(starts=settings.starts, seed=config.seed),
             continue_steps=steps,
             event=event.step if event is not None else None,
@@ -168,13 +158,11 @@ def run_dynamics_tests(
         **plan,
         "changes_objective": changes,
         **tests,
-        "logged_gradient": _logged_gradient(log, low, high),
+        "logged_gradient": asked.gradient,
         "log_sha256": store.info()["hashes"].get("metrics.parquet"),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    within = () if main is None else (main.joint or main).events
-    explanations = sorted({entry.explanation for entry in within} | ({event.explanation} if event else set()))
-    verdict = judge_tests(found.verdict, document, explanations)
+    verdict = judge_tests(found.verdict, document, asked.explanations)
     document["verdict"] = {
         "word": verdict.word,
         "evidence": list(verdict.evidence),
@@ -183,46 +171,6 @@ def run_dynamics_tests(
     store.write_document("dynamics_tests", document)
     parts.forget()
     return TestsSummary(document["verdict"], finished=True, document=document)
-
-
-def _place(main: AttributedDrop | None, events: Sequence[Event], step: int | None) -> tuple[Event | None, float, float]:
-    """Event under test, and the interval of the drop."""
-    if main is None:
-        step = step or 0
-        here = [event for event in events if event.step == step]
-        return _testable(here), float(step), float(step)
-    within = main.joint
-    low = main.drop.step_low if within is None else within.step_low
-    high = main.drop.step_high if within is None else within.step_high
-    return _testable(main.events if within is None else within.events), low, high
-
-
-def _testable(events: Sequence[Event]) -> Event | None:
-    ranked = [event for kind in TESTABLE for event in events if event.kind == kind]
-    return ranked[0] if ranked else None
-
-
-def _falls(log: TrainingLog, event: Event | None, low: float, high: float, rows: int = 5) -> dict[str, float | None]:
-    """How far each split's loss fell at once: across the event where there is one, else across the drop.
-
-    Of the training loss the means of a few rows on either side; of the validation loss the two rows next to it.
-    """
-    start, stop = (event.step, event.step) if event is not None else (low, high)
-    found: dict[str, float | None] = {}
-    for split, count in (("train", rows), ("val", 1)):
-        steps, values = log.curve("loss", split)
-        before, after = values[steps < start][-count:], values[steps >= stop][:count]
-        found[split] = float(before.mean() - after.mean()) if len(before) and len(after) else None
-    return found
-
-
-def _logged_gradient(log: TrainingLog, low: float, high: float, rows: int = 10) -> dict[str, float] | None:
-    """Gradient norm in the log before the drop (median of a few rows), and its largest within."""
-    steps, norms = log.curve("grad_norm", "train")
-    before, within = norms[steps < low][-rows:], norms[(steps >= low) & (steps <= high)]
-    if len(before) < 3 or len(within) < 1:
-        return None
-    return {"before": float(np.median(before)), "peak": float(within.max())}
 
 
 def _source(store: RunStore, config: RunConfig, *, progress: bool) -> Source:

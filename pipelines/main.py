@@ -285,9 +285,7 @@ def dynamics_log(
 @dynamics_app.command("test")
 def dynamics_test(
     run: Target,
-    step: Annotated[
-        int | None, typer.Option(min=1, help="Where to look; the log's largest drop if not.")
-    ] = None,
+    step: Annotated[int | None, typer.Option(min=1, help="Where to look; the log's largest drop if not.")] = None,
     batches: Annotated[int, typer.Option(min=1, help="Fixed training batches.")] = 4,
     starts: Annotated[int, typer.Option(min=1, help="Random starts of Lanczos on each batch.")] = 2,
     continue_steps: Annotated[

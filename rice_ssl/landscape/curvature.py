@@ -50,11 +50,14 @@ class Hessian:
         """Compute loss and gradient at the point."""
         self._point = [parameter.detach().clone().requires_grad_() for parameter in parameters]
         value = loss(self._point)
-        gradient = torch.autograd.grad(value, self._point, create_graph=True, allow_unused=True)
-        used = [(point, part) for point, part in zip(self._point, gradient, strict=True) if part is not None]
-        if not used or not any(part.requires_grad for _, part in used):
+        parts = (
+            torch.autograd.grad(value, self._point, create_graph=True, allow_unused=True)
+            if value.requires_grad
+            else [None for _ in self._point]
+        )
+        if not any(part is not None and part.requires_grad for part in parts):
             raise TrainingError("The loss does not depend on the parameters by more than a line, so it has no Hessian.")
-        self._gradient = [torch.zeros_like(p) if g is None else g for p, g in zip(self._point, gradient, strict=True)]
+        self._gradient = [torch.zeros_like(p) if g is None else g for p, g in zip(self._point, parts, strict=True)]
         self.loss = float(value.detach())
         self.gradient = flat(self._gradient)
         self.size = len(self.gradient)
@@ -88,8 +91,8 @@ class Hessian:
         before = self.products
         operator = LinearOperator((self.size, self.size), matvec=self.__matmul__, dtype=np.float64)
         start = np.random.default_rng(seed).standard_normal(self.size)
-        wanted = min(2 * lowest, self.size - 2)
-        if wanted < 2:
+        wanted = 2 * lowest
+        if self.size <= 4 * wanted:
             return self._dense(lowest)
         basis = min(self.size - 1, max(4 * wanted, 24))
         try:
@@ -108,7 +111,7 @@ class Hessian:
             raise TrainingError(f"Lanczos found no eigenvalue of the Hessian in {most} products: allow more of them.")
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
-        kept = max(1, min(lowest, len(values) - 1))
+        kept = max(1, min(lowest, len(values) // 2))  # half of them are of the upper end
         ends = [0, -1]
         residual = max(float(np.linalg.norm(self @ vectors[:, k] - values[k] * vectors[:, k])) for k in ends)
         return Extremes(values[:kept], vectors[:, :kept].T, float(values[-1]), residual, self.products - before)

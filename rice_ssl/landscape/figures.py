@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -33,7 +34,7 @@ def mean_figure(values: Sequence[float], *, spread: float = 0.0, confidence: flo
     mean, count = float(np.mean(values)), len(values)
     half = spread
     if count > 1:
-        error = float(np.std(values, ddof=1)) / np.sqrt(count)
+        error = float(np.std(values, ddof=1)) / math.sqrt(count)
         half += float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     return Figure(mean, mean - half, mean + half)
 
