@@ -22,6 +22,7 @@ from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
 from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.sensors import BOTH
 
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 ABLATION = Path(__file__).resolve().parent.parent / "assets" / "ablation"
 DEMO_RUN = Path(__file__).resolve().parent.parent / "assets" / "demo"
 
@@ -76,6 +77,43 @@ def current_run() -> RunKey:
     return RunKey(path.as_posix(), _stamp(path / "run.json"))
 
 
+def other_runs(run: RunKey, most: int = 40) -> dict[str, RunKey]:
+    """Runs that have a training log, to be laid over a run: those offered, and the run directories beside it.
+
+    Args:
+        run: the run on screen, which is left out.
+        most: directories that are offered.
+
+    Returns:
+        What to call each -> the run.
+    """
+    own = Path(run.path).resolve()
+    places = [*offered_runs(), *sorted(path.parent for path in own.parent.glob("*/run.json"))]
+    found: dict[Path, RunKey] = {}
+    for path in places:
+        if path.resolve() != own and RunStore(path).has("metrics") and len(found) < most:
+            found.setdefault(path.resolve(), RunKey(path.as_posix(), _stamp(path / "run.json")))
+    return {f"{path.parent.name}/{path.name}": key for path, key in found.items()}
+
+
+def example_run(name: str) -> RunKey:
+    """A run of the examples that come with the project."""
+    path = EXAMPLES / name
+    return RunKey(path.as_posix(), _stamp(path / "run.json"))
+
+
+def example(name: str) -> bytes:
+    """A file of the examples that come with the project.
+
+    Raises:
+        ArtifactError: it is not there.
+    """
+    path = EXAMPLES / name
+    if not path.is_file():
+        raise ArtifactError(f"The example {path} is not there: it comes with the project, so take its folder whole.")
+    return path.read_bytes()
+
+
 def info(run: RunKey) -> dict[str, Any]:
     """Contents of run.json."""
     return _info(run)
@@ -102,7 +140,7 @@ def vectors(run: RunKey, name: str, column: str) -> npt.NDArray[np.float32] | No
 
 
 def document(run: RunKey, name: str) -> dict[str, Any]:
-    """``report`` or ``dynamics``."""
+    """``report``, ``dynamics`` or ``dynamics_tests``."""
     return _document(run, name)
 
 

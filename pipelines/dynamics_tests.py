@@ -159,7 +159,7 @@ def run_dynamics_tests(
         "changes_objective": changes,
         **tests,
         "logged_gradient": asked.gradient,
-        "log_sha256": store.info()["hashes"].get("metrics.parquet"),
+        "log_hash": store.info()["hashes"].get("metrics.parquet"),
         "seconds": round(time.perf_counter() - started, 1),
     }
     verdict = judge_tests(found.verdict, document, asked.explanations)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+import yaml
 
 from rice_ssl.dynamics.analysis import analyse
 from rice_ssl.dynamics.csv_log import named_columns
 from rice_ssl.dynamics.events import KINDS
+from rice_ssl.dynamics.generalisation import early_generalisation
 from rice_ssl.dynamics.logs import TrainingLog
 from rice_ssl.dynamics.read_log import parse_log
 from rice_ssl.dynamics.recipe import Recipe
@@ -128,7 +130,19 @@ def analysed(given: UploadedLog, metric: str, settings: dict[str, Any]) -> dict[
         InputError: as :func:`parsed`, or a setting is out of range.
     """
     log, recipe = parsed(given), recipe_of(settings)
-    return analyse(log, metric=metric, events=recipe.schedule(log.unit), floors=recipe.entropy_floors()).document()
+    found = analyse(log, metric=metric, events=recipe.schedule(log.unit), floors=recipe.entropy_floors()).document()
+    return {**found, "generalisation": early_generalisation(log, metric=metric, recipe=recipe).document()}
+
+
+def example_log(name: str, content: bytes) -> UploadedLog:
+    """A log that comes with the project, as if the user had given it."""
+    return UploadedLog(name, content, hashlib.sha256(content).hexdigest(), "", "", "")
+
+
+def settings_of(content: bytes) -> dict[str, Any]:
+    """Settings of a recipe that comes with the project: plain YAML of numbers."""
+    given = yaml.safe_load(content)
+    return dict(given) if isinstance(given, dict) else {}
 
 
 def recipe_of(settings: dict[str, Any]) -> Recipe:

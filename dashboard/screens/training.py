@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -13,16 +13,24 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.charts.training import event_labels, metric_title, training_figure
-from dashboard.components import uploaded_log
+from dashboard.components import below_training, checkpoint_tests, overlay, uploaded_log
 from dashboard.components.notice import explain
 from dashboard.components.short_link import choose
 from rice_ssl.dynamics.events import Event, events_of_run
+from rice_ssl.dynamics.generalisation import early_generalisation
 from rice_ssl.dynamics.logs import TrainingLog, log_of_run
+from rice_ssl.dynamics.loss_settings import settings_of_run
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.dynamics.verdict import SENTENCES
 from rice_ssl.errors import ArtifactError, RiceSSLError
 
-SOURCES = {"pretrain": "Pretraining", "finetune": "Fine-tuning", "upload": "Upload a log"}
+SOURCES = {
+    "pretrain": "Pretraining",
+    "finetune": "Fine-tuning",
+    "original": "The original's curve",
+    "example": "Simulated example",
+    "upload": "Your log",
+}
 VIEWS = {"log": "Whole log", "drop": "Around the drop"}
 BADGES = {
     "no drop": ("gray", ":material/trending_flat:"),
@@ -31,12 +39,16 @@ BADGES = {
     "schedule artefact": ("blue", ":material/toggle_on:"),
     "learning-rate effect": ("blue", ":material/speed:"),
     "data or resume effect": ("blue", ":material/restart_alt:"),
+    "consistent with a saddle escape": ("violet", ":material/landscape:"),
 }
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One log ready to be drawn; ``found`` is as dynamics.json has it, None for metrics that are no loss."""
+    """One log ready to be drawn; ``found`` is as dynamics.json has it, None for metrics that are no loss.
+
+    ``tests`` is as dynamics_tests.json has it, None where no tests were made; its verdict then is the one of ``found``.
+    """
 
     log: TrainingLog
     metric: str
@@ -44,6 +56,7 @@ class Shown:
     events: tuple[Event, ...]
     own: bool
     remarks: tuple[str, ...] = ()
+    tests: Mapping[str, Any] | None = None
 
 
 def page() -> None:
@@ -53,7 +66,10 @@ def page() -> None:
         source = choose(st.segmented_control, "Log", "log", SOURCES, required=True)
         chooser = st.container(width=320)
     try:
-        shown = _upload(chooser) if source == "upload" else _of_run(source, chooser)
+        if source == "upload":
+            shown = _upload(chooser)
+        else:
+            shown = _original(chooser) if source == "original" else _of_run(source, chooser)
     except RiceSSLError as error:
         explain(error)
         return
@@ -62,8 +78,10 @@ def page() -> None:
 
 
 def _of_run(stage: str, chooser: Any) -> Shown:
-    """Log of one stage of the open run."""
+    """Log of one stage of the open run, or of the example that comes with the project."""
     run = access.current_run()
+    if stage == "example":
+        run, stage = access.example_run("queue-start"), "pretrain"
     other = access.weights_from(run)
     if other and not access.has(run, "metrics"):
         where = access.info(run).get("weights_run")
@@ -86,7 +104,7 @@ def _of_run(stage: str, chooser: Any) -> Shown:
         except ArtifactError as error:
             remarks = (f"{error} Until then this screen analyses the log itself.",)
         else:
-            return Shown(log, metric, document, known, own=True)
+            return _with_tests(run, Shown(log, metric, document, known, own=True))
     config = access.info(run).get("config")
     rows = metrics[metrics["stage"] == stage]
     found = _analyse_stage(rows, list(entries), stage, metric, config if isinstance(config, dict) else {})
@@ -97,7 +115,46 @@ def _of_run(stage: str, chooser: Any) -> Shown:
 def _analyse_stage(
     rows: pd.DataFrame, entries: list[dict[str, Any]], stage: str, metric: str, config: dict[str, Any]
 ) -> dict[str, Any]:
-    return analyse_run_log(rows, entries, stage=stage, metric=metric, config=config).document()
+    found = analyse_run_log(rows, entries, stage=stage, metric=metric, config=config).document()
+    settings = settings_of_run(config, stage)
+    told = early_generalisation(log_of_run(rows, stage), metric=metric, recipe=settings)
+    return {**found, "generalisation": told.document()}
+
+
+def _with_tests(run: access.RunKey, shown: Shown) -> Shown:
+    """The same with the tests on checkpoints, where they were made, and with their verdict."""
+    try:
+        tests = checkpoint_tests.read(run)
+    except ArtifactError as error:
+        return replace(shown, remarks=(*shown.remarks, str(error)))
+    if tests is None:
+        if not shown.found or not shown.found["drops"]:
+            return shown
+        told = f"What made it drop can be tested on checkpoints: `rice-ssl dynamics test {run.path}`"
+        return replace(shown, remarks=(*shown.remarks, f"{told} (a run trained with pretrain.keep_checkpoints)."))
+    return replace(shown, found={**(shown.found or {}), **_verdict_of(tests)}, tests=tests)
+
+
+def _verdict_of(tests: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = tests["verdict"]
+    return {"verdict": verdict["word"], "evidence": verdict["evidence"], "missing": verdict["missing"]}
+
+
+def _original(chooser: Any) -> Shown:
+    """The published curve that the project began with, with or without its recipe."""
+    with chooser:
+        known = st.toggle("With its recipe", value=True, key="training_original_recipe")
+    name = "mwalimu-128_loss_digitised.csv"
+    given = uploaded_log.example_log(name, access.example(name))
+    settings = uploaded_log.settings_of(access.example("mwalimu-128_recipe.yaml")) if known else {}
+    log, recipe = uploaded_log.parsed(given), uploaded_log.recipe_of(settings)
+    source = (
+        "Losses of mwalimu-128 read off the published plot (repository poppingtonic/semisupervised-rice-africa; "
+        "“Visualising Multi-Sensor Predictions from a Rice Disease Classifier”, Qeios U1Y01E). "
+        "Recipe: queue from half of 600 epochs of 83 steps."
+    )
+    found = uploaded_log.analysed(given, "loss", settings)
+    return Shown(log, "loss", found, recipe.schedule(log.unit), own=True, remarks=(source,))
 
 
 def _checked(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,16 +208,17 @@ def _draw(shown: Shown) -> None:
     """Verdict, figure, evidence and notes on the log."""
     drops = list(shown.found["drops"]) if shown.found else []
     if shown.found:
-        _verdict(shown.found, shown.log.unit)
+        _verdict(shown.found, shown.log.unit, tested=shown.tests is not None)
     view = None
     if drops and choose(st.segmented_control, "View", "view", VIEWS, required=True) == "drop":
         view = _around(drops, shown.log)
     events = shown.events or tuple(_events_of(shown.found or {}))
     figure = training_figure(shown.log, shown.metric, drops=drops, events=events, view=view, units_known=shown.own)
+    picture = str(st.session_state.get("training_picture", "SVG")).lower()
     st.plotly_chart(
         figure,
         key="training_figure",
-        config={"toImageButtonOptions": {"format": "svg", "filename": "training"}, "displaylogo": False},
+        config={"toImageButtonOptions": {"format": picture, "filename": "training", "scale": 2}, "displaylogo": False},
         alt=_alt(shown, drops),
     )
     unlabelled = event_labels(shown.log, drops, events, view)[1]
@@ -172,17 +230,26 @@ def _draw(shown: Shown) -> None:
     notes = [*shown.log.notes]
     if shown.found:
         notes += [note for note in shown.found.get("notes", []) if note not in notes]
-        _evidence(shown.found)
+        _evidence(shown.found, shown.tests)
     for note in (*shown.remarks, *notes):
         st.caption(note)
+    if shown.tests:
+        checkpoint_tests.draw(shown.tests)
+    if shown.found and shown.found.get("generalisation"):
+        below_training.draw(shown.found["generalisation"])
+    if shown.own and shown.found:
+        overlay.draw(access.current_run(), shown.log, shown.metric, shown.found)
 
 
-def _verdict(found: Mapping[str, Any], unit: str) -> None:
+def _verdict(found: Mapping[str, Any], unit: str, *, tested: bool) -> None:
     """The answer: verdict, what the largest drop coincides with, and the drop; or what would decide it."""
     word = str(found["verdict"])
     colour, icon = BADGES.get(word, ("gray", ":material/info:"))
     with st.container(border=True):
-        st.badge(word, icon=icon, color=colour)
+        with st.container(horizontal=True):
+            st.badge(word, icon=icon, color=colour)
+            if tested:
+                st.badge("with tests on checkpoints", icon=":material/science:", color="green")
         st.markdown(f"**{SENTENCES.get(word, word)}**")
         if found["drops"]:
             main = _main(found["drops"])
@@ -201,7 +268,7 @@ def _main(drops: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     return max(drops, key=lambda drop: float(drop.get("size_in_noise", drop["size"])))
 
 
-def _evidence(found: Mapping[str, Any]) -> None:
+def _evidence(found: Mapping[str, Any], tests: Mapping[str, Any] | None) -> None:
     drops = found["drops"]
     with st.expander("Evidence", expanded=bool(drops), icon=":material/fact_check:"):
         for sentence in found["evidence"]:
@@ -235,13 +302,21 @@ def _evidence(found: Mapping[str, Any]) -> None:
             st.markdown("**What would decide it, or make it surer**")
             for sentence in found["missing"]:
                 st.markdown(f"- {sentence}")
-        st.download_button(
-            "Evidence as JSON",
-            json.dumps(dict(found), indent=1),
-            "dynamics.json",
-            "application/json",
-            icon=":material/download:",
-        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.download_button(
+                "Evidence as JSON",
+                json.dumps({**found, "tests": tests} if tests else dict(found), indent=1),
+                "dynamics.json",
+                "application/json",
+                icon=":material/download:",
+            )
+            st.segmented_control(
+                "The camera above the figure saves",
+                ["SVG", "PNG"],
+                default="SVG",
+                required=True,
+                key="training_picture",
+            )
 
 
 def _around(drops: list[Mapping[str, Any]], log: TrainingLog) -> tuple[float, float]:

@@ -171,5 +171,5 @@ def _share_of_switch(log: TrainingLog, found: AttributedDrop, rows: int = 10, re
         ]
     return [
         f"Right after the {found.split} drop the same batches cost {gap:.3g} more without the queue than with it "
-        f"(mean of {len(gaps)} rows): {min(gap / drop.size, 1):.0%} of the fall is the switch itself."
+        f"(mean of {len(gaps)} rows): {min(gap / drop.size, 1):.0%} of the fall may be the switch itself."
     ]

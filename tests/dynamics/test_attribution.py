@@ -272,7 +272,8 @@ def test_floors_reference_and_entropy_are_weighed():
     assert "from 4.54 to 0.37 nats, by 4.17" in said
     assert "leaves room for all of it" in said
     assert (
-        "cost 0.45 more without the queue than with it (mean of 4 rows): 90% of the fall is the switch itself" in said
+        "cost 0.45 more without the queue than with it (mean of 4 rows): 90% of the fall may be the switch itself"
+        in said
     )
     assert "from 2.00 to 1.25 nats" in said
     small = analyse(log, events=[Event("queue_start", 100)], floors=(0.2, 0.0)).verdict.evidence
@@ -291,7 +292,7 @@ def test_a_fall_is_put_down_to_the_switch_only_at_a_queue_start_and_by_the_rows_
     def said(*events):
         return " ".join(analyse(log, events=events).verdict.evidence)
 
-    assert "(mean of 10 rows): 50% of the fall is the switch itself" in said(Event("queue_start", 300))
+    assert "(mean of 10 rows): 50% of the fall may be the switch itself" in said(Event("queue_start", 300))
     for events in ((), (Event("lr_phase", 300),), (Event("queue_start", 700),), (Event("queue_start", 500),)):
         assert "switch itself" not in said(*events)
     late = tidy_log(pd.concat([log.table[log.table["name"] == "loss"], reference[400:]]), source="log", unit="step")
