@@ -270,7 +270,7 @@ def _main(drops: list[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _evidence(found: Mapping[str, Any], tests: Mapping[str, Any] | None) -> None:
     drops = found["drops"]
-    with st.expander("Evidence", expanded=bool(drops), icon=":material/fact_check:"):
+    with st.expander("Evidence", expanded=bool(drops) and not tests, icon=":material/fact_check:"):
         for sentence in found["evidence"]:
             st.markdown(f"- {sentence}")
         if drops:
