@@ -14,7 +14,10 @@ from dashboard.charts.overlay import Overlaid, overlay_figure
 from dashboard.components import uploaded_log
 from dashboard.components.notice import explain
 from rice_ssl.dynamics.events import Event
+from rice_ssl.dynamics.generalisation import Generalisation, early_generalisation
+from rice_ssl.dynamics.generalisation_runs import generalisation_by_batch_size
 from rice_ssl.dynamics.logs import TrainingLog, log_of_run
+from rice_ssl.dynamics.loss_settings import settings_of_run
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.errors import RiceSSLError
 
@@ -28,8 +31,18 @@ class _Choice:
     run: access.RunKey | None
 
 
-def draw(run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, Any]) -> None:
-    """A choice of other runs; with one chosen, all curves in one figure and a table of verdicts."""
+def draw(
+    run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, Any], config: Mapping[str, Any] | None
+) -> None:
+    """A choice of other runs; with one chosen, all curves in one figure and a table of verdicts.
+
+    Args:
+        run: the open run, which is not offered.
+        log: on screen.
+        metric: on screen.
+        found: of that log, as dynamics.json has it.
+        config: of the run that the log is of; None where it is not known.
+    """
     st.subheader("Beside other runs")
     choices = {ORIGINAL: _Choice(None), **{name: _Choice(key) for name, key in access.other_runs(run).items()}}
     chosen = st.multiselect(
@@ -44,6 +57,7 @@ def draw(run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, 
         return
     shown = [Overlaid("This run", log, found["drops"])]
     rows = [_row("This run", found)]
+    by_batch = [_below_training(log, metric, config)]
     for name in chosen:
         if name not in choices:
             continue
@@ -54,6 +68,9 @@ def draw(run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, 
             continue
         shown.append(Overlaid(name, other, other_found["drops"]))
         rows.append(_row(name, other_found))
+        key = choices[name].run
+        if key is not None:
+            by_batch.append(_below_training(other, metric, access.info(key).get("config")))
     share = st.toggle(
         "Align by share of training", value=True, key="training_overlay_share", help="Off: by step, as logged."
     )
@@ -64,6 +81,9 @@ def draw(run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, 
         alt=f"{metric} of {len(shown)} runs",
     )
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="overlay_table")
+    known = [entry for entry in by_batch if entry is not None]
+    if len(known) > 1:
+        st.caption(f"Validation below training, by batch size: {generalisation_by_batch_size(known).sentence}")
 
 
 def _load(choice: _Choice, metric: str) -> tuple[TrainingLog, Mapping[str, Any]]:
@@ -83,6 +103,15 @@ def _analysed(
     metrics: pd.DataFrame, entries: list[dict[str, Any]], metric: str, config: dict[str, Any]
 ) -> dict[str, Any]:
     return analyse_run_log(metrics, entries, stage="pretrain", metric=metric, config=config).document()
+
+
+def _below_training(log: TrainingLog, metric: str, config: Any) -> tuple[int, Generalisation] | None:
+    """Batch size and early generalisation of one of our own runs; None where the batch size is not known."""
+    section = config.get("pretrain") if isinstance(config, dict) else None
+    size = section.get("batch_size") if isinstance(section, dict) else None
+    if not isinstance(size, int) or not log.splits(metric):
+        return None
+    return size, early_generalisation(log, metric=metric, recipe=settings_of_run(config, "pretrain"))
 
 
 def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Shown:
     """One log ready to be drawn; ``found`` is as dynamics.json has it, None for metrics that are no loss.
 
     ``tests`` is as dynamics_tests.json has it, None where no tests were made; its verdict then is the one of ``found``.
+    ``config`` is the configuration of the run whose pretraining is shown.
     """
 
     log: TrainingLog
@@ -57,6 +58,7 @@ class Shown:
     own: bool
     remarks: tuple[str, ...] = ()
     tests: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = None
 
 
 def page() -> None:
@@ -104,7 +106,8 @@ def _of_run(stage: str, chooser: Any) -> Shown:
         except ArtifactError as error:
             remarks = (f"{error} Until then this screen analyses the log itself.",)
         else:
-            return _with_tests(run, Shown(log, metric, document, known, own=True))
+            config = access.info(run).get("config")
+            return _with_tests(run, Shown(log, metric, document, known, own=True, config=config))
     config = access.info(run).get("config")
     rows = metrics[metrics["stage"] == stage]
     found = _analyse_stage(rows, list(entries), stage, metric, config if isinstance(config, dict) else {})
@@ -238,7 +241,7 @@ def _draw(shown: Shown) -> None:
     if shown.found and shown.found.get("generalisation"):
         below_training.draw(shown.found["generalisation"])
     if shown.own and shown.found:
-        overlay.draw(access.current_run(), shown.log, shown.metric, shown.found)
+        overlay.draw(access.current_run(), shown.log, shown.metric, shown.found, shown.config)
 
 
 def _verdict(found: Mapping[str, Any], unit: str, *, tested: bool) -> None:

@@ -2,7 +2,7 @@
 
 from rice_ssl.dynamics.analysis import Dynamics, analyse
 from rice_ssl.dynamics.change_points import Drop, find_drops
-from rice_ssl.dynamics.csv_log import parse_csv_log, read_csv_log
+from rice_ssl.dynamics.csv_log import parse_csv_log
 from rice_ssl.dynamics.events import Event, events_of_run
 from rice_ssl.dynamics.logs import TrainingLog, log_of_run
 from rice_ssl.dynamics.read_log import parse_log, read_log
@@ -24,7 +24,6 @@ __all__ = [
     "log_of_run",
     "parse_csv_log",
     "parse_log",
-    "read_csv_log",
     "read_log",
     "recipe_from_mapping",
 ]

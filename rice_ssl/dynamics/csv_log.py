@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rice_ssl.dynamics.csv_frame import read_frame
 from rice_ssl.dynamics.frame_log import log_of_frame
-from rice_ssl.dynamics.log_size import MAX_BYTES, read_bytes, refuse_too_large
+from rice_ssl.dynamics.log_size import MAX_BYTES, refuse_too_large
 from rice_ssl.dynamics.logs import TrainingLog
 from rice_ssl.dynamics.wandb_chart import one_run_of_chart
 from rice_ssl.errors import InputError
@@ -21,24 +19,6 @@ def named_columns(train: str | None, val: str | None) -> dict[str, str]:
     if train and train == val:
         raise InputError(f"Column {train!r} is named for training and for validation: name one for each.")
     return {name: split for name, split in ((train, "train"), (val, "val")) if name}
-
-
-def read_csv_log(
-    path: Path,
-    *,
-    step_column: str | None = None,
-    loss_columns: dict[str, str] | None = None,
-    max_bytes: int = MAX_BYTES,
-) -> TrainingLog:
-    """Read a CSV log from disk; see :func:`parse_csv_log`.
-
-    Raises:
-        InputError: the file is missing or too large, or as :func:`parse_csv_log`.
-    """
-    content = read_bytes(path, max_bytes)
-    return parse_csv_log(
-        content, source=path.name, step_column=step_column, loss_columns=loss_columns, max_bytes=max_bytes
-    )
 
 
 def parse_csv_log(

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from rice_ssl.evaluation.bootstrap import Interval
 from rice_ssl.landscape.curvature import Floats, Hessian, flat, unflat
-from rice_ssl.landscape.figures import Figure, block_figure, mean_figure
+from rice_ssl.landscape.intervals import batch_interval, series_interval
 from rice_ssl.landscape.trajectory import Side, Trajectory
 
 
@@ -53,13 +54,13 @@ def compare_objectives(
     without, with_event = trajectory.losses(split, "without"), trajectory.losses(split, "with")
     if not without:
         return None
-    difference = mean_figure(np.subtract(with_event, without).tolist())
+    difference = batch_interval(np.subtract(with_event, without).tolist())
     usable = fall_seen is not None and fall_seen > 0
     return {
         "split": split,
         "without": float(np.mean(without)),
         "with": float(np.mean(with_event)),
-        "difference": difference.document(),
+        "difference": difference.as_dict(),
         "batches": len(without),
         "fall_seen": fall_seen,
         "share": -difference.value / fall_seen if usable and fall_seen is not None else None,
@@ -90,7 +91,7 @@ def compare_continuations(trajectory: Trajectory, step: int, steps: int) -> dict
         found[side] = {name: [float(value) for value in table[name]] for name in ("loss", "reference_loss")}
     for name in ("loss", "reference_loss"):
         gaps = (with_event[name].to_numpy() - without[name].to_numpy())[late]
-        found["difference"][name] = block_figure(gaps.tolist()).document()
+        found["difference"][name] = series_interval(gaps.tolist()).as_dict()
     return found
 
 
@@ -155,10 +156,10 @@ def curvature_at(
         "step": step,
         "role": role,
         "objective": side,
-        "smallest": mean_figure(smallest, spread=max(spreads[0])).document(),
-        "largest": mean_figure(largest, spread=max(spreads[1])).document(),
-        "held_out": mean_figure(_held_out(hessians, directions)).document() if len(hessians) > 1 else None,
-        "gradient_norm": gradient_norm([hessian.gradient for hessian in hessians]).document(),
+        "smallest": batch_interval(smallest, spread=max(spreads[0])).as_dict(),
+        "largest": batch_interval(largest, spread=max(spreads[1])).as_dict(),
+        "held_out": batch_interval(_held_out(hessians, directions)).as_dict() if len(hessians) > 1 else None,
+        "gradient_norm": gradient_norm([hessian.gradient for hessian in hessians]).as_dict(),
         "loss": float(np.mean([hessian.loss for hessian in hessians])),
         "lowest": np.mean([values[:few] for values in lowest], axis=0).tolist(),
         "alignment": None
@@ -207,7 +208,7 @@ def losses_between(trajectory: Trajectory, before: int, after: int, *, points: i
     return {"before": before, "after": after, "fraction": fractions.tolist(), **found}
 
 
-def gradient_norm(gradients: Sequence[Floats]) -> Figure:
+def gradient_norm(gradients: Sequence[Floats]) -> Interval:
     """Norm of the gradient that batches have in common.
 
     The mean of products of *different* batches' gradients is the squared norm of the expected gradient, without the
@@ -217,11 +218,11 @@ def gradient_norm(gradients: Sequence[Floats]) -> Figure:
         gradients: one of each batch, each of shape (n,); with one batch, its norm.
     """
     if len(gradients) == 1:
-        return mean_figure([float(np.linalg.norm(gradients[0]))])
+        return batch_interval([float(np.linalg.norm(gradients[0]))])
     total = np.sum(gradients, axis=0)
     squares = [float(own @ (total - own)) / (len(gradients) - 1) for own in gradients]
-    figure = mean_figure(squares)
-    return Figure(*(float(np.sqrt(max(0.0, square))) for square in (figure.value, figure.low, figure.high)))
+    mean = batch_interval(squares)
+    return Interval(*(float(np.sqrt(max(0.0, square))) for square in (mean.value, mean.low, mean.high)))
 
 
 def _held_out(hessians: Sequence[Hessian], directions: Sequence[Floats]) -> list[float]:

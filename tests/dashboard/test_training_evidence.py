@@ -1,6 +1,7 @@
 """The Training screen beyond the log: tests on checkpoints, built-in examples, runs laid over each other."""
 
 import json
+import shutil
 
 import pytest
 
@@ -109,6 +110,19 @@ def test_another_run_is_laid_over(run):
     assert table["Drop at"].tolist()[1] == pytest.approx(24_900, abs=150)
     names = [trace["name"] for trace in figure(at, "overlay_figure")["data"] if trace.get("showlegend", True)]
     assert names == [f"{name}, {split}" for name in table["Run"] for split in ("training", "validation")]
+
+
+def test_batch_sizes_are_held_against_each_other(run, fake):
+    """A second run beside the open one; two are too few for a correlation, and the screen says so."""
+    fake.update_info(config={"pretrain": {"batch_size": 16}})
+    beside = shutil.copytree(fake.root, fake.root.parent / "second")
+    at = run()
+    name = f"{beside.parent.name}/second"
+    at.multiselect(key="training_overlay").set_value([name]).run()
+    assert not at.exception
+    assert "Validation below training, by batch size:" in words(at)
+    table = next(frame.value for frame in at.dataframe if "Verdict" in frame.value)
+    assert table["Run"].tolist() == ["This run", name]
 
 
 def test_validation_below_training_is_told(run):

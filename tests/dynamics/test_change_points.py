@@ -8,10 +8,10 @@ import ruptures
 from scipy.signal import lfilter
 
 from rice_ssl.dynamics.change_points import find_drops
-from rice_ssl.dynamics.csv_log import read_csv_log
 from rice_ssl.dynamics.fall_shapes import Models, falls
 from rice_ssl.dynamics.jump_scan import Scale, autoregression, clip_spikes
 from rice_ssl.dynamics.local_fit import fit_drop
+from rice_ssl.dynamics.read_log import read_log
 from rice_ssl.dynamics.shared_drops import fall_near, find_shared_drops
 from rice_ssl.errors import InputError
 from tests.dynamics.generated_logs import fall_of, generated_log
@@ -134,7 +134,7 @@ def test_ruptures_places_the_drop_at_the_same_row():
 
 @pytest.mark.skipif(not DIGITISED.is_file(), reason="the digitised curve lies in ../shared, which is not here")
 def test_the_published_curve_drops_near_24900_on_both_curves():
-    log = read_csv_log(DIGITISED)
+    log = read_log(DIGITISED)
     for split in ("train", "val"):
         (drop,) = find_drops(*log.curve("loss", split)).drops
         assert drop.step == pytest.approx(24_900, abs=150)

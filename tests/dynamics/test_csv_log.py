@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from rice_ssl.dynamics.analysis import analyse
-from rice_ssl.dynamics.csv_log import named_columns, parse_csv_log, read_csv_log
+from rice_ssl.dynamics.csv_log import named_columns, parse_csv_log
 from rice_ssl.dynamics.events import Event
+from rice_ssl.dynamics.read_log import read_log
 from rice_ssl.errors import InputError
 
 
@@ -214,11 +215,11 @@ def test_too_large_and_missing(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b"step,loss\n" + b"1,2\n" * 1000)
     with pytest.raises(InputError, match="is 0 MB, more than the 0 MB"):
-        read_csv_log(path, max_bytes=1000)
+        read_log(path, max_bytes=1000)
     with pytest.raises(InputError, match="cannot be read"):
-        read_csv_log(tmp_path / "none.csv")
-    with pytest.raises(InputError, match="is not a file"):
-        read_csv_log(tmp_path)
+        read_log(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="is a folder without TensorBoard event files"):
+        read_log(tmp_path)
 
 
 def test_a_long_log_opens_in_seconds():

@@ -8,7 +8,7 @@ from torch.func import functional_call, hessian
 from rice_ssl.errors import TrainingError
 from rice_ssl.landscape.checks import gradient_norm
 from rice_ssl.landscape.curvature import Hessian
-from rice_ssl.landscape.figures import block_figure, mean_figure
+from rice_ssl.landscape.intervals import batch_interval, series_interval
 
 
 def small_network(dtype):
@@ -87,17 +87,17 @@ def test_the_common_gradient_is_free_of_the_noise_of_batches():
 
 
 def test_a_mean_of_batches_has_students_interval():
-    found = mean_figure([1.0, 2.0, 3.0], spread=0.5)
+    found = batch_interval([1.0, 2.0, 3.0], spread=0.5)
     half = 4.302652729911275 * 1.0 / np.sqrt(3) + 0.5
     assert (found.value, found.low, found.high) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
-    assert mean_figure([7.0]).document() == {"value": 7.0, "low": 7.0, "high": 7.0}
+    assert batch_interval([7.0]).as_dict() == {"value": 7.0, "low": 7.0, "high": 7.0}
 
 
 def test_an_interval_of_a_series_holds_its_mean_and_is_wider_where_neighbours_are_alike():
     rng = np.random.default_rng(0)
     white = rng.standard_normal(200)
     alike = np.repeat(rng.standard_normal(20), 10)
-    one, other = block_figure(white.tolist()), block_figure(alike.tolist())
+    one, other = series_interval(white.tolist()), series_interval(alike.tolist())
     assert one.low < one.value < one.high
     assert other.high - other.low > 1.5 * (one.high - one.low)
-    assert block_figure([2.0]).document() == {"value": 2.0, "low": 2.0, "high": 2.0}
+    assert series_interval([2.0]).as_dict() == {"value": 2.0, "low": 2.0, "high": 2.0}

@@ -1,30 +1,18 @@
-"""Figures with an interval over a few batches."""
+"""Intervals over a few batches, and over a series whose neighbours are alike."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import stats
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A mean with its interval; ``low`` and ``high`` equal ``value`` where one batch only was there to judge by."""
-
-    value: float
-    low: float
-    high: float
-
-    def document(self) -> dict[str, float]:
-        """As JSON."""
-        return asdict(self)
+from rice_ssl.evaluation.bootstrap import Interval
 
 
-def mean_figure(values: Sequence[float], *, spread: float = 0.0, confidence: float = 0.95) -> Figure:
-    """Mean of batches with Student's interval.
+def batch_interval(values: Sequence[float], *, spread: float = 0.0, confidence: float = 0.95) -> Interval:
+    """Mean of batches with Student's interval, of no width where one batch only is there to judge by.
 
     Args:
         values: one of each batch, at least one.
@@ -36,10 +24,10 @@ def mean_figure(values: Sequence[float], *, spread: float = 0.0, confidence: flo
     if count > 1:
         error = float(np.std(values, ddof=1)) / math.sqrt(count)
         half += float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
-    return Figure(mean, mean - half, mean + half)
+    return Interval(mean, mean - half, mean + half)
 
 
-def block_figure(values: Sequence[float], *, block: int = 5, repeats: int = 1000, seed: int = 0) -> Figure:
+def series_interval(values: Sequence[float], *, block: int = 5, repeats: int = 1000, seed: int = 0) -> Interval:
     """Mean of a series with a 95 % interval from a bootstrap of blocks, as neighbours of a series are alike.
 
     Args:
@@ -53,4 +41,4 @@ def block_figure(values: Sequence[float], *, block: int = 5, repeats: int = 1000
     starts = np.random.default_rng(seed).integers(0, len(series) - block + 1, (repeats, -(-len(series) // block)))
     drawn = series[(starts[:, :, None] + np.arange(block)).reshape(repeats, -1)[:, : len(series)]].mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(float(series.mean()), float(low), float(high))
+    return Interval(float(series.mean()), float(low), float(high))
