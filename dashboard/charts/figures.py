@@ -14,6 +14,8 @@ INK = "#000037"
 
 A figure is made once and knows neither; a fixed mid-tone that is readable on both does not exist. Nor are the theme's
 own greys strong enough on a coloured cell. The browser tests measure the contrast."""
+GROUND = "#000038"
+"""Likewise the theme's background: on it a figure that is saved can be read, which it cannot on none."""
 CLASS_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8B000", "#8A8A8A")
 """Okabe and Ito's colours, told apart with any colour vision; the yellow darkened to be seen on white."""
 CLUSTER_COLOURS = (
@@ -103,6 +105,11 @@ def inked(figure: go.Figure) -> go.Figure:
     for axes in (figure.update_xaxes, figure.update_yaxes):
         axes(tickfont_color=INK, title_font_color=INK)
     return figure
+
+
+def grounded(figure: go.Figure) -> go.Figure:
+    """Give a figure the theme's background, so that it can be read where it is pasted; for one that may be saved."""
+    return figure.update_layout(paper_bgcolor=GROUND)
 
 
 def bare(figure: go.Figure) -> go.Figure:

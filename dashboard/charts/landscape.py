@@ -8,13 +8,15 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts.figures import inked
-from dashboard.charts.training import COLOURS, NEUTRAL
+from dashboard.charts.drops import NEUTRAL
+from dashboard.charts.figures import inked, whiskers
+from dashboard.charts.training import COLOURS
 
 SIDES = {"without": "Without the event", "with": "With the event"}
 SIDE_COLOURS = {"without": COLOURS["train"], "with": COLOURS["val"]}
 ROLES = {"before": "before the drop", "after": "after the drop", "control": "control"}
 SYMBOLS = {"before": "circle", "after": "square", "control": "x"}
+ROLE_COLOURS = {"before": COLOURS["train"], "after": COLOURS["val"], "control": COLOURS["reference"]}
 
 
 def objective_figure(entries: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -26,14 +28,7 @@ def objective_figure(entries: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
     splits = [{"val": "Validation", "train": "Training"}[str(entry["split"])] for entry in entries]
     for side, title in SIDES.items():
-        error = None
-        if side == "with":
-            error = {
-                "type": "data",
-                "symmetric": False,
-                "array": [entry["difference"]["high"] - entry["difference"]["value"] for entry in entries],
-                "arrayminus": [entry["difference"]["value"] - entry["difference"]["low"] for entry in entries],
-            }
+        error = _whiskers([entry["difference"] for entry in entries]) if side == "with" else None
         figure.add_trace(
             go.Bar(
                 x=splits,
@@ -108,23 +103,20 @@ def curvature_figure(entries: Sequence[Mapping[str, Any]]) -> go.Figure:
                 go.Scatter(
                     x=[entry["step"] for entry in chosen],
                     y=[entry[name]["value"] for entry in chosen],
-                    error_y={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": [entry[name]["high"] - entry[name]["value"] for entry in chosen],
-                        "arrayminus": [entry[name]["value"] - entry[name]["low"] for entry in chosen],
-                    },
+                    error_y=_whiskers([entry[name] for entry in chosen]),
                     mode="markers",
                     name=ROLES[role].capitalize(),
                     legendgroup=role,
                     showlegend=row == 1,
-                    marker={"symbol": symbol, "size": 10, "color": list(COLOURS.values())[list(SYMBOLS).index(role)]},
+                    marker={"symbol": symbol, "size": 10, "color": ROLE_COLOURS[role]},
                     hovertemplate="%{y:.4g}",
                 ),
                 row=row,
                 col=1,
             )
-        figure.update_yaxes(title_text=title, row=row, col=1, automargin=True)
+        if name == "smallest":
+            figure.add_trace(_next_lowest(entries), row=row, col=1)
+        figure.update_yaxes(title_text=title, row=row, col=1, automargin=True, zeroline=False)
         if name in {"smallest", "held_out"}:
             figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dash"}, row=row, col=1)
     figure.update_xaxes(title_text="Steps since the start of training", row=len(shown), col=1)
@@ -158,6 +150,29 @@ def line_figure(content: Mapping[str, Any], *, both: bool) -> go.Figure:
     figure.update_yaxes(title_text="Loss (nats)")
     figure.update_layout(hovermode="x unified")
     return _laid_out(figure)
+
+
+def _next_lowest(entries: Sequence[Mapping[str, Any]]) -> go.Scatter:
+    """The eigenvalues above the smallest, means over batches: whether it stands apart or is the end of a bulk."""
+    points = [(entry["step"], value) for entry in entries for value in entry["lowest"][1:]]
+    return go.Scatter(
+        x=[step for step, _ in points],
+        y=[value for _, value in points],
+        name="Next smallest",
+        mode="markers",
+        marker={"symbol": "line-ew", "size": 12, "line": {"width": 1.5, "color": NEUTRAL}},
+        hovertemplate="%{y:.4g}",
+    )
+
+
+def _whiskers(figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Plotly's error bars of several figures with ``value``, ``low`` and ``high``."""
+    each = [whiskers(figure) for figure in figures]
+    return {
+        **(each[0] if each else {}),
+        "array": [side["array"][0] for side in each],
+        "arrayminus": [side["arrayminus"][0] for side in each],
+    }
 
 
 def _laid_out(figure: go.Figure, height: int = 400) -> go.Figure:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard.charts.drops import NEUTRAL, drop_mark
 from dashboard.charts.event_labels import Label, place_labels
 from dashboard.charts.figures import inked
 from rice_ssl.dynamics.events import Event
@@ -26,7 +27,6 @@ COLOURS = {
     "kl": "#A65AA0",
 }
 """Told apart by people with any colour vision, and readable on white and on near-black."""
-NEUTRAL = "#8A8A8A"
 AXES = {
     "loss": "Loss (nats)",
     "reference_loss": "Loss without the queue (nats)",
@@ -183,32 +183,15 @@ def _add_drops(figure: go.Figure, log: TrainingLog, metric: str, drops: Sequence
     named: set[str] = set()
     for drop in drops:
         split = str(drop["split"])
-        steps, values = log.curve(metric, split)
-        if not len(steps):
-            continue
-        low, step, high = (float(drop[key]) for key in ("step_low", "step", "step_high"))
         colour = COLOURS.get(split, NEUTRAL)
+        mark = drop_mark(log, metric, drop, colour)
+        if mark is None:
+            continue
+        low, high = float(drop["step_low"]), float(drop["step_high"])
         figure.add_vrect(x0=low, x1=high, fillcolor=colour, opacity=0.18, line_width=0, layer="below", row=1, col=1)
         title = f"Drop, {SPLIT_TITLES.get(split, split).lower()} (band: its interval)"
-        figure.add_trace(
-            go.Scatter(
-                x=[step],
-                y=[float(np.interp(step, steps, values))],
-                name=title,
-                legendgroup=title,
-                showlegend=title not in named,
-                mode="markers",
-                marker={
-                    "symbol": "triangle-down",
-                    "size": 13,
-                    "color": colour,
-                    "line": {"width": 1.5, "color": NEUTRAL},
-                },
-                hovertemplate=f"fell by {float(drop['size']):.3g}, between {low:,g} and {high:,g}",
-            ),
-            row=1,
-            col=1,
-        )
+        mark.update(name=title, legendgroup=title, showlegend=title not in named)
+        figure.add_trace(mark, row=1, col=1)
         named.add(title)
 
 

@@ -1,127 +1,161 @@
-"""Other runs laid over the one on screen, each with its own drops and verdict."""
+"""Other logs laid over the one on screen, each with its own drops and verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import access
-from dashboard.charts.overlay import Overlaid, overlay_figure
-from dashboard.components import uploaded_log
+from dashboard import access, state
+from dashboard.charts.drops import main_drop
+from dashboard.charts.overlay import COLOURS, Overlaid, overlay_figure
+from dashboard.charts.training import metric_title
+from dashboard.components import picture
+from dashboard.components.evidence import titles_of
 from dashboard.components.notice import explain
-from rice_ssl.dynamics.events import Event
+from dashboard.components.short_link import choose
+from dashboard.components.shown_log import (
+    EXAMPLE,
+    ORIGINAL,
+    Shown,
+    name_of,
+    shown_original,
+    shown_run,
+    shown_upload,
+)
+from dashboard.components.uploaded_log import UploadedLog
 from rice_ssl.dynamics.generalisation import Generalisation, early_generalisation
 from rice_ssl.dynamics.generalisation_runs import generalisation_by_batch_size
-from rice_ssl.dynamics.logs import TrainingLog, log_of_run
+from rice_ssl.dynamics.logs import TrainingLog
 from rice_ssl.dynamics.loss_settings import settings_of_run
-from rice_ssl.dynamics.run_log import analyse_run_log
-from rice_ssl.errors import RiceSSLError
+from rice_ssl.errors import InputError, RiceSSLError
 
-MOST = 6
-ORIGINAL = "The original's curve"
-_CURVE, _RECIPE = "mwalimu-128_loss_digitised.csv", "mwalimu-128_recipe.yaml"
-
-
-@dataclass(frozen=True)
-class _Choice:
-    run: access.RunKey | None
+AXES = {"share": "Share of the log", "step": "Step", "drop": "From the drop"}
+UPLOADED = "Your log"
+_UPLOADED = "training_overlay_upload"
 
 
-def draw(
-    run: access.RunKey, log: TrainingLog, metric: str, found: Mapping[str, Any], config: Mapping[str, Any] | None
-) -> None:
-    """A choice of other runs; with one chosen, all curves in one figure and a table of verdicts.
+def remember(given: UploadedLog | None, settings: dict[str, Any]) -> None:
+    """Keep what the user gave on the screen of their own log, so that it can be laid over other logs."""
+    st.session_state[_UPLOADED] = None if given is None else (given, settings)
+
+
+def draw(shown: Shown, stage: str) -> None:
+    """A choice of other logs; with one chosen, all curves in one figure and a table of verdicts.
 
     Args:
-        run: the open run, which is not offered.
-        log: on screen.
-        metric: on screen.
-        found: of that log, as dynamics.json has it.
-        config: of the run that the log is of; None where it is not known.
+        shown: the log on screen.
+        stage: of the other runs: ``pretrain`` or ``finetune``.
     """
     st.subheader("Beside other runs")
-    choices = {ORIGINAL: _Choice(None), **{name: _Choice(key) for name, key in access.other_runs(run).items()}}
-    chosen = st.multiselect(
-        "Runs to lay over this one",
-        list(choices),
-        key="training_overlay",
-        max_selections=MOST,
-        placeholder="choose runs",
-        persist_state="session",
-    )
-    if not chosen:
+    choices = _choices(shown, stage)
+    if not choices:
+        st.caption("There is no other log of fine-tuning here. Name further runs with `--run DIR`.")
         return
-    shown = [Overlaid("This run", log, found["drops"])]
-    rows = [_row("This run", found)]
-    by_batch = [_below_training(log, metric, config)]
+    state.say_unknown("overlay", [*choices, shown.name])
+    chosen = st.multiselect(
+        "Logs to lay over this one",
+        list(choices),
+        key="overlay",
+        max_selections=len(COLOURS) - 1,
+        placeholder="Choose runs",
+        bind="query-params",
+        help="Runs named with `--run DIR`, those in the folders beside the open one, and what comes with the project.",
+    )
+    logs = [shown]
     for name in chosen:
-        if name not in choices:
-            continue
         try:
-            other, other_found = _load(choices[name], metric)
+            logs.append(_having(choices[name](), shown.metric))
         except RiceSSLError as error:
             explain(error)
-            continue
-        shown.append(Overlaid(name, other, other_found["drops"]))
-        rows.append(_row(name, other_found))
-        key = choices[name].run
-        if key is not None:
-            by_batch.append(_below_training(other, metric, access.info(key).get("config")))
-    share = st.toggle(
-        "Align by share of training", value=True, key="training_overlay_share", help="Off: by step, as logged."
-    )
-    st.plotly_chart(
-        overlay_figure(shown, metric, share=share),
+    if len(logs) > 1:
+        _figure(logs, shown.metric)
+        _table(logs)
+        _by_batch_size(logs, shown.metric, stage)
+
+
+def _choices(shown: Shown, stage: str) -> dict[str, Callable[[], Shown]]:
+    """What to call each log that can be laid over this one -> what reads it."""
+    run, example = access.current_run(), access.example_run("queue-start")
+    runs = {name_of(run): run, **access.other_runs(run)}
+    found: dict[str, Callable[[], Shown]] = {
+        name: lambda key=key, name=name: shown_run(key, stage, shown.metric, name)
+        for name, key in runs.items()
+        if Path(key.path).resolve() != Path(example.path).resolve()
+    }
+    if stage == "pretrain":
+        found[ORIGINAL] = shown_original
+        found[EXAMPLE] = lambda: shown_run(example, stage, shown.metric, EXAMPLE)
+        kept = st.session_state.get(_UPLOADED)
+        if kept is not None and kept[0].name != shown.name:
+            found[UPLOADED] = lambda: shown_upload(*kept, shown.metric)
+    found.pop(shown.name, None)
+    return found
+
+
+def _having(other: Shown, metric: str) -> Shown:
+    if not other.log.splits(metric):
+        raise InputError(f"{other.name} has no metric {metric_title(metric)!r}, so it is not laid over.")
+    return other
+
+
+def _figure(logs: Sequence[Shown], metric: str) -> None:
+    axes = dict(AXES)
+    if len({each.log.unit for each in logs}) > 1:
+        axes = {"share": AXES["share"]}  # steps and epochs have no axis in common
+    elif not all(each.drops for each in logs):
+        axes.pop("drop")
+    axis = choose(st.segmented_control, "Aligned by", "axis", axes, required=True)
+    drawn = [Overlaid(each.name, each.log, each.drops, each.own) for each in logs]
+    picture.draw(
+        overlay_figure(drawn, metric, axis=axis),
         key="overlay_figure",
-        config={"displaylogo": False},
-        alt=f"{metric} of {len(shown)} runs",
+        filename="training-runs",
+        alt=f"{metric_title(metric)} of {', '.join(each.name for each in logs)}",
     )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="overlay_table")
-    known = [entry for entry in by_batch if entry is not None]
+
+
+def _table(logs: Sequence[Shown]) -> None:
+    """A row for each log: its verdict and its largest drop."""
+    rows = []
+    for each in logs:
+        if each.found is None:
+            continue
+        main = main_drop(each.drops) if each.drops else None
+        rows.append(
+            {
+                "Run": each.name,
+                "Verdict": each.found["verdict"],
+                "Judged by": "log and checkpoints" if each.tests else "log",
+                "Drop at": None if main is None else main["step"],
+                "Counted in": f"{each.log.unit}s",
+                "Size": None if main is None else float(main["size"]),
+                "Split": None if main is None else main["split"],
+                "Events": "" if main is None else titles_of(main),
+            }
+        )
+    if rows:
+        size = st.column_config.NumberColumn(format="%.3g", help="Fall of the level, in the metric's unit.")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, key="overlay_table", column_config={"Size": size})
+
+
+def _by_batch_size(logs: Sequence[Shown], metric: str, stage: str) -> None:
+    """What batch size does to validation below training, of the runs whose batch size is known."""
+    known = []
+    for each in logs:
+        section = each.config.get(stage)
+        size = section.get("batch_size") if isinstance(section, dict) else None
+        if isinstance(size, int) and each.found is not None:
+            known.append((size, _below_training(each.log, metric, dict(each.config), stage)))
     if len(known) > 1:
         st.caption(f"Validation below training, by batch size: {generalisation_by_batch_size(known).sentence}")
 
 
-def _load(choice: _Choice, metric: str) -> tuple[TrainingLog, Mapping[str, Any]]:
-    """Log and drops of a choice."""
-    if choice.run is None:
-        given = uploaded_log.example_log(_CURVE, access.example(_CURVE))
-        settings = uploaded_log.settings_of(access.example(_RECIPE))
-        return uploaded_log.parsed(given), uploaded_log.analysed(given, metric, settings)
-    metrics, entries = access.table(choice.run, "metrics"), access.events(choice.run)
-    config = access.info(choice.run).get("config")
-    log = log_of_run(metrics, "pretrain")
-    return log, _analysed(metrics, list(entries), metric, config if isinstance(config, dict) else {})
-
-
-@st.cache_data(max_entries=16, show_spinner="Searching the curve for drops …")
-def _analysed(
-    metrics: pd.DataFrame, entries: list[dict[str, Any]], metric: str, config: dict[str, Any]
-) -> dict[str, Any]:
-    return analyse_run_log(metrics, entries, stage="pretrain", metric=metric, config=config).document()
-
-
-def _below_training(log: TrainingLog, metric: str, config: Any) -> tuple[int, Generalisation] | None:
-    """Batch size and early generalisation of one of our own runs; None where the batch size is not known."""
-    section = config.get("pretrain") if isinstance(config, dict) else None
-    size = section.get("batch_size") if isinstance(section, dict) else None
-    if not isinstance(size, int) or not log.splits(metric):
-        return None
-    return size, early_generalisation(log, metric=metric, recipe=settings_of_run(config, "pretrain"))
-
-
-def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """One run in the table: its verdict and its largest drop."""
-    drops = found["drops"]
-    main = max(drops, key=lambda drop: float(drop.get("size_in_noise", drop["size"]))) if drops else None
-    return {
-        "Run": name,
-        "Verdict": found["verdict"],
-        "Drop at": None if main is None else main["step"],
-        "Size": None if main is None else round(float(main["size"]), 3),
-        "Events": "" if main is None else ", ".join(Event(str(e["kind"]), 0).title for e in main.get("events", ())),
-    }
+@st.cache_data(
+    scope="session", max_entries=16, show_spinner=False, hash_funcs={TrainingLog: lambda log: (log.unit, log.table)}
+)
+def _below_training(log: TrainingLog, metric: str, config: dict[str, Any], stage: str) -> Generalisation:
+    return early_generalisation(log, metric=metric, recipe=settings_of_run(config, stage))

@@ -92,7 +92,8 @@ def examine(
         show: whether to show a progress bar.
 
     Returns:
-        Keys objective, continuations, curvature and line; None where SIGINT or SIGTERM came between two pieces.
+        Keys objective, continuations, curvature and line; None where SIGINT or SIGTERM came; what was made by
+        then is kept.
     """
     made = dict(done or {})
     pieces = list(_pieces(trajectory, places, fall_seen, lanczos, continue_steps, event))
@@ -102,7 +103,10 @@ def examine(
             bar.set_postfix_str(name)
             if name in made:
                 continue
-            made[name] = make()
+            try:
+                made[name] = make()
+            except KeyboardInterrupt:
+                return None
             if save is not None:
                 save(made)
             if stop.asked:

@@ -179,7 +179,10 @@ class SwAVTrajectory:
             training = self._begin(config, folder, load_kept(self._paths[step]))
             if side == "without" and self._event in {"warmup_end", "lr_phase"}:
                 training.time = HeldRate(**vars(training.time), held=step)
-            training.run(show=False, until=min(step + steps, training.time.steps))
+            end = min(step + steps, training.time.steps)
+            training.run(show=False, until=end)
+            if training.progress.step < end:  # it heard the signal that was meant for all tests
+                raise KeyboardInterrupt
             table = training.log.frame()
         table = table[(table["split"] == "train") & (table["step"] >= step)]
         wide = table.pivot_table(index="step", columns="name", values="value").reset_index()

@@ -57,4 +57,7 @@ class Trajectory(Protocol):
         Returns:
             Columns step, loss, reference_loss (an objective that the event leaves as it is); None where the training
             cannot go on without the event.
+
+        Raises:
+            KeyboardInterrupt: it was stopped by a signal.
         """

@@ -1,10 +1,13 @@
 """The positive control: a training that is known to leave a saddle, and ones that are known not to."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from rice_ssl.dynamics import Event, analyse
 from rice_ssl.dynamics.logs import tidy_log
 from rice_ssl.dynamics.tested_verdict import judge_tests, saddle_conditions
+from rice_ssl.errors import InputError
 from rice_ssl.landscape.checks import LanczosSettings, curvature_at
 from rice_ssl.landscape.examine import choose_places, examine
 from rice_ssl.landscape.question import question_of
@@ -80,9 +83,54 @@ def test_no_saddle_is_claimed_at_the_minimum(training):
     assert not all(holds)
 
 
+def test_interrupted_within_a_test_it_keeps_those_before(training, monkeypatch):
+    def interrupted(step, steps, side):
+        raise KeyboardInterrupt
+
+    kept = []
+    plan = {
+        "fall_seen": {},
+        "lanczos": LANCZOS,
+        "continue_steps": 3,
+        "event": None,
+        "show": False,
+        "save": lambda made: kept.append(sorted(made)),
+    }
+    places = choose_places(training.kept, 100, 150, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "continuation", interrupted)
+        assert examine(training, places, **plan) is None
+    assert kept[-1] == ["line", "objective train", "objective val"]
+    assert examine(training, places, **plan)["continuations"] is None
+
+
+def test_places_are_chosen_around_the_drop():
+    kept = [0, 100, 200, 300, 400, 500, 600]
+    with_event = choose_places(kept, 190, 320, 200.0)
+    assert (with_event.before, with_event.after, with_event.controls) == (200, 300, (100, 500))
+    without = choose_places(kept, 190, 320, None)
+    assert (without.before, without.after, without.controls) == (100, 400, (600,))
+    with pytest.raises(InputError, match="No checkpoint was kept after the drop at steps 590 to 700"):
+        choose_places(kept, 590, 700, None)
+
+
 def test_a_smooth_training_has_no_drop():
     """From large weights the same network learns without a plateau."""
     training = DeepLinear(scale=0.4, steps=1000)
     found = analyse(tidy_log(training.rows, source="smooth", unit="step"))
     assert found.drops == ()
     assert found.verdict.word == "no drop"
+
+
+def test_a_learning_rate_step_is_recognised():
+    """SGD on a quadratic jitters about the minimum by as much as its rate: a tenth of the rate, and the loss falls."""
+    rng = np.random.default_rng(4)
+    place, rows = np.ones(50), []
+    for step in range(1000):
+        rate = 0.3 if step < 600 else 0.03
+        rows += [(step, "train", "loss", 0.5 * float(place @ place) / 50), (step, "train", "lr", rate)]
+        place -= rate * (place + rng.standard_normal(50))
+    log = tidy_log(pd.DataFrame(rows, columns=["step", "split", "name", "value"]), source="SGD", unit="step")
+    found = analyse(log)
+    assert found.verdict.word == "learning-rate effect"
+    assert [(event.kind, event.step) for each in found.drops for event in each.events] == [("lr_phase", 600)]
