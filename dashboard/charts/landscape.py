@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.charts.drops import NEUTRAL
-from dashboard.charts.figures import inked, whiskers
+from dashboard.charts.figures import INK, inked, whiskers
 from dashboard.charts.training import COLOURS
 
 SIDES = {"without": "Without the event", "with": "With the event"}
@@ -28,7 +28,9 @@ def objective_figure(entries: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
     splits = [{"val": "Validation", "train": "Training"}[str(entry["split"])] for entry in entries]
     for side, title in SIDES.items():
-        error = _whiskers([entry["difference"] for entry in entries]) if side == "with" else None
+        error = None
+        if side == "with":
+            error = {**_whiskers([entry["difference"] for entry in entries]), "color": INK}  # seen on the bar, too
         figure.add_trace(
             go.Bar(
                 x=splits,

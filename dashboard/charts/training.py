@@ -225,8 +225,10 @@ def _hover(event: Event, unit: str) -> str:
 def _seen(log: TrainingLog, metric: str, view: tuple[float, float]) -> list[float] | None:
     """Lowest and highest value between two steps, with a margin; None when there is none."""
     seen = []
-    for split in log.splits(metric):
-        steps, values = log.curve(metric, split)
+    drawn = [(metric, split) for split in log.splits(metric)]
+    drawn += [("reference_loss", "train")] if metric == "loss" else []
+    for name, split in drawn:
+        steps, values = log.curve(name, split)
         seen.append(values[(steps >= view[0]) & (steps <= view[1])])
     values = np.concatenate(seen) if seen else np.array([])
     if not len(values):

@@ -138,8 +138,15 @@ def _about(document: Mapping[str, Any]) -> str:
     told = f"{tested}. Checkpoints: step {steps['before']:,} before the drop, {steps['after']:,} after it"
     told += f", controls {controls}." if controls else "."
     if {"batches", "starts", "precision"} <= set(settings):
-        told += f" {settings['batches']} batches, {settings['starts']} starts of Lanczos, {settings['precision']}."
+        told += (
+            f" {_count(settings['batches'], 'batch', 'es')}, {_count(settings['starts'], 'start')} of Lanczos on each, "
+        )
+        told += f"{settings['precision']}."
     return told
+
+
+def _count(number: Any, what: str, plural: str = "s") -> str:
+    return f"{number} {what}{'' if number == 1 else plural}"
 
 
 def _interval(figure: Mapping[str, float]) -> str:

@@ -92,11 +92,13 @@ def _draw(shown: Shown) -> None:
         st.caption(f"Events marked ▼: {named}{', …' if len(unlabelled) > 12 else ''}")
     if not shown.found:
         st.caption("Drops are searched in losses alone.")
+    for remark in shown.remarks:
+        st.caption(remark)
     notes = [*log.notes]
     if shown.found:
         notes += [note for note in shown.found.get("notes", []) if note not in notes]
         evidence(shown.found, shown.tests)
-    for note in (*shown.remarks, *notes):
+    for note in notes:
         st.caption(note)
     if shown.tests:
         checkpoint_tests.draw(shown.tests)

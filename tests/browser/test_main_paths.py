@@ -161,7 +161,7 @@ def test_the_first_screen_has_an_address_of_its_own_name(page):
 def test_upload_a_log(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.show("training")
-    page.get_by_text("Upload a log").first.click()
+    page.get_by_text("Your log").first.click()
     settle(page)
     rows = ["step,loss"] + [
         f"{step},{4 - 0.002 * step - (step >= QUEUE_STEP) + 0.01 * (step % 3)}" for step in range(120)
