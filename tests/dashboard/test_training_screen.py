@@ -110,6 +110,15 @@ def test_zoom_narrows_the_axis(run, fake):
     assert 45 < low < QUEUE_STEP < high < 75
 
 
+def test_zoom_shows_the_loss_without_the_queue_too():
+    rows = [(step, "train", "loss", 4.0 - (step >= 50)) for step in range(100)]
+    rows += [(step, "train", "reference_loss", 6.0) for step in range(50, 100)]
+    log = tidy_log(pd.DataFrame(rows, columns=["step", "split", "name", "value"]), source="x", unit="step")
+    low, high = training_figure(log, "loss", view=(40, 60)).layout.yaxis.range
+    assert low < 3
+    assert high > 6
+
+
 def test_empty_run_names_the_command(run, fake):
     (fake.root / "metrics.parquet").unlink()
     assert "This run has no metrics.parquet. Make it with `rice-ssl pretrain" in words(run())
