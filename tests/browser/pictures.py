@@ -14,7 +14,7 @@ SHOTS = {  # file -> address, light or dark, and the height in pixels that shows
     "map": ("map?space=Logits&method=t-SNE", "light", 960),
     "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
     "prototypes": ("prototypes", "light", 1780),
-    "training": ("training", "light", 1100),
+    "training": ("training?log=example", "light", 1250),
     "ablation": ("ablation", "light", 1560),
 }
 
