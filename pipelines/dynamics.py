@@ -74,19 +74,19 @@ def run_dynamics(store: RunStore, config: RunConfig, *, progress: bool = True) -
     """
     del progress
     _refuse_foreign_weights(store)
+    metrics, settings = store.read_table("metrics"), config_to_dict(config)
     found = analyse_run_log(
-        store.read_table("metrics"),
+        metrics,
         store.events(),
         stage="pretrain",
-        config=config_to_dict(config),
+        config=settings,
         confidence=config.dynamics.confidence,
         bootstrap=config.dynamics.bootstrap,
         seed=config.seed,
     )
     document = found.document()
-    metrics, settings = store.read_table("metrics"), settings_of_run(config_to_dict(config), "pretrain")
     document["generalisation"] = early_generalisation(
-        log_of_run(metrics, "pretrain"), recipe=settings, seed=config.seed
+        log_of_run(metrics, "pretrain"), recipe=settings_of_run(settings, "pretrain"), seed=config.seed
     ).document()
     store.write_document("dynamics", document)
     return DynamicsSummary(**document)

@@ -13,6 +13,7 @@ from dashboard.charts.landscape import ROLES, continuations_figure, curvature_fi
 from dashboard.components import picture
 from dashboard.components.short_link import choose
 from rice_ssl.dynamics.events import Event
+from rice_ssl.dynamics.tested_verdict import hump_between, with_interval
 from rice_ssl.errors import ArtifactError
 
 TITLES = {
@@ -86,7 +87,7 @@ def objective_sentence(document: Mapping[str, Any]) -> str:
     told = f"On the same {entry['split']} batches the loss is {entry['without']:.3g} without the event"
     told += f" and {entry['with']:.3g} with it"
     if entry.get("share") is None:
-        return f"{told}: {_interval(entry['difference'])} nats."
+        return f"{told}: {with_interval(entry['difference'])} nats."
     share = max(0.0, float(entry["share"]))
     return f"{told}: **{share:.0%} of the fall of {entry['fall_seen']:.3g} that was seen needs no learning.**"
 
@@ -95,18 +96,18 @@ def continuations_sentence(document: Mapping[str, Any]) -> str:
     """What the event changes in a short training."""
     going = document["continuations"]
     told = f"After {len(going['steps'])} steps, with the event less without it (mean of the second half): "
-    told += f"**{_interval(going['difference']['loss'])} nats**"
+    told += f"**{with_interval(going['difference']['loss'])} nats**"
     if not document["changes_objective"]:
         return f"{told}."
-    return f"{told} in the loss, {_interval(going['difference']['reference_loss'])} in the reference loss."
+    return f"{told} in the loss, {with_interval(going['difference']['reference_loss'])} in the reference loss."
 
 
 def curvature_sentence(document: Mapping[str, Any]) -> str:
     """The smallest eigenvalue before the drop, and whether the update went along the negative directions."""
     entry = next((one for one in document["curvature"] if one["role"] == "before"), document["curvature"][0])
     smallest, held = entry["smallest"], entry.get("held_out")
-    told = f"Smallest eigenvalue at step {entry['step']:,}: **{_interval(smallest)}**"
-    told += f", on other batches {_interval(held)}." if held else "."
+    told = f"Smallest eigenvalue at step {entry['step']:,}: **{with_interval(smallest)}**"
+    told += f", on other batches {with_interval(held)}." if held else "."
     along = entry.get("alignment")
     if along is None:
         return told
@@ -121,10 +122,8 @@ def line_sentence(document: Mapping[str, Any]) -> str:
     line, told = document["line"], []
     for side in _SIDES if document["changes_objective"] else _SIDES[:1]:
         values = line[side]
-        hump = max(values) - max(values[0], values[-1])
-        over = f"over a hump of {hump:.2g}" if hump > 0.01 * (max(values) - min(values)) else "without a hump"
         named = f"{side} the event " if document["changes_objective"] else ""
-        told.append(f"{named}from {values[0]:.3g} to {values[-1]:.3g} {over}")
+        told.append(f"{named}from {values[0]:.3g} to {values[-1]:.3g} {hump_between(values)}")
     return f"Along the straight line the loss goes {', and '.join(told)}."
 
 
@@ -147,10 +146,6 @@ def _about(document: Mapping[str, Any]) -> str:
 
 def _count(number: Any, what: str, plural: str = "s") -> str:
     return f"{number} {what}{'' if number == 1 else plural}"
-
-
-def _interval(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.2g} [{figure['low']:.2g}, {figure['high']:.2g}]"
 
 
 def _check(document: Mapping[str, Any]) -> None:

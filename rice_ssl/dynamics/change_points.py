@@ -132,12 +132,11 @@ def find_drops(
     fits = _candidates(scan, steps, clean)
     spread = float(np.ptp(np.quantile(clean, [0.005, 0.995])))
     worthy = [fit for fit in fits if _is_drop(fit, steps, spread, least_noise, least_share)]
-    single = [fit for fit in worthy if repeats_every(steps, clean, fit.steepest, fit.after - fit.before) is None]
-    if len(single) < len(worthy):
-        one = next(fit for fit in worthy if fit not in single)
-        period = repeats_every(steps, clean, one.steepest, one.after - one.before)
+    periods = [repeats_every(steps, clean, fit.steepest, fit.after - fit.before) for fit in worthy]
+    period = next((period for period in periods if period is not None), None)
+    if period is not None:
         notes.append(f"The level falls alike every {period:,g} steps or so: taken as the log's epochs, not as drops.")
-    worthy = single
+    worthy = [fit for fit, period in zip(worthy, periods, strict=True) if period is None]
     level, left_out = clean.copy(), np.zeros(len(clean), dtype=bool)
     for fit in worthy:
         _take_out(level, left_out, steps, fit)

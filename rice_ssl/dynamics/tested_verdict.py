@@ -100,9 +100,9 @@ def _negative_curvature(before: Mapping[str, Any] | None) -> Condition:
         return Condition(None, "The curvature before the drop is not known.")
     smallest, held = before["smallest"], before.get("held_out") or before["smallest"]
     negative = smallest["high"] < 0 and held["high"] < 0
-    text = f"The smallest Hessian eigenvalue at step {before['step']:,} is {_interval(smallest)}"
+    text = f"The smallest Hessian eigenvalue at step {before['step']:,} is {with_interval(smallest)}"
     if before.get("held_out"):
-        text += f", and the curvature along its direction on batches that it was not found on {_interval(held)}"
+        text += f", and the curvature along its direction on batches that it was not found on {with_interval(held)}"
     return Condition(
         negative, f"{text}: {'negative beyond its interval' if negative else 'not negative beyond its interval'}."
     )
@@ -139,7 +139,7 @@ def _objective(tests: Mapping[str, Any]) -> list[str]:
         text = (
             f"One frozen checkpoint, the same {entry['batches']} {entry['split']} batches: the loss is "
             f"{entry['without']:.2f} without the event and {entry['with']:.2f} with it, "
-            f"a difference of {_interval(entry['difference'])} nats without any learning"
+            f"a difference of {with_interval(entry['difference'])} nats without any learning"
         )
         if entry.get("share") is not None:
             text += f": {max(0.0, entry['share']):.0%} of the fall of {entry['fall_seen']:.2f} that was seen at once"
@@ -153,9 +153,9 @@ def _continuations(tests: Mapping[str, Any]) -> list[str]:
         return []
     loss, reference = (continuations["difference"][name] for name in ("loss", "reference_loss"))
     count = len(continuations["steps"])
-    text = f"Trained on for {count} steps from one checkpoint, with the event minus without: {_interval(loss)} nats"
+    text = f"Trained on for {count} steps from one checkpoint, with the event minus without: {with_interval(loss)} nats"
     if tests.get("changes_objective"):
-        text += f" in the loss, and {_interval(reference)} in the reference loss, which the event leaves as it is"
+        text += f" in the loss, and {with_interval(reference)} in the reference loss, which the event leaves as it is"
     return [text + " (second half)."]
 
 
@@ -167,14 +167,23 @@ def _line(tests: Mapping[str, Any]) -> list[str]:
     sides = ("without", "with") if tests.get("changes_objective") else ("without",)
     for side in sides:
         values = line[side]
-        hump = max(values) - max(values[0], values[-1])
-        told = f", over a hump of {hump:.2g}" if hump > 0.01 * (max(values) - min(values)) else ", without a hump"
         objective = f" {side} the event" if len(sides) > 1 else ""
         found.append(
             f"Along the straight line from step {line['before']:,} to {line['after']:,} the loss{objective} goes from "
-            f"{values[0]:.2f} to {values[-1]:.2f}{told}."
+            f"{values[0]:.2f} to {values[-1]:.2f}, {hump_between(values)}."
         )
     return found
+
+
+def hump_between(values: Sequence[float]) -> str:
+    """How far the loss rises above both ends of a line, in words; less than a hundredth of its range is no hump."""
+    hump = max(values) - max(values[0], values[-1])
+    return f"over a hump of {hump:.2g}" if hump > 0.01 * (max(values) - min(values)) else "without a hump"
+
+
+def with_interval(figure: Mapping[str, float]) -> str:
+    """A figure of the tests with its interval, two digits each."""
+    return f"{figure['value']:.2g} [{figure['low']:.2g}, {figure['high']:.2g}]"
 
 
 def _of_saddle(missing: Sequence[str]) -> list[str]:
@@ -187,7 +196,3 @@ def _of_saddle(missing: Sequence[str]) -> list[str]:
 
 def _title(event: Mapping[str, Any] | None) -> str:
     return "an event" if not event else str(event["kind"]).replace("_", " ")
-
-
-def _interval(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.2g} [{figure['low']:.2g}, {figure['high']:.2g}]"

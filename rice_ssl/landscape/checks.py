@@ -55,7 +55,6 @@ def compare_objectives(
     if not without:
         return None
     difference = batch_interval(np.subtract(with_event, without).tolist())
-    usable = fall_seen is not None and fall_seen > 0
     return {
         "split": split,
         "without": float(np.mean(without)),
@@ -63,7 +62,7 @@ def compare_objectives(
         "difference": difference.as_dict(),
         "batches": len(without),
         "fall_seen": fall_seen,
-        "share": -difference.value / fall_seen if usable and fall_seen is not None else None,
+        "share": -difference.value / fall_seen if fall_seen is not None and fall_seen > 0 else None,
     }
 
 

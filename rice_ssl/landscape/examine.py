@@ -97,7 +97,7 @@ def examine(
     """
     made = dict(done or {})
     pieces = list(_pieces(trajectory, places, fall_seen, lanczos, continue_steps, event))
-    bar = tqdm(pieces, desc="tests", unit="test", initial=0, disable=not show)
+    bar = tqdm(pieces, desc="tests", unit="test", disable=not show)
     with stop_on_signal() as stop, bar:
         for name, make in bar:
             bar.set_postfix_str(name)
