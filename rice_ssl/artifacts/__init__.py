@@ -1,6 +1,12 @@
 """The run directory: the only reader and writer of what a run leaves on disk. Imports no torch."""
 
 from rice_ssl.artifacts.ablation import ABLATION_FILE, read_ablation, write_ablation
+from rice_ssl.artifacts.comparison import (
+    COMPARISON_FILE,
+    COMPARISON_SCHEMA_VERSION,
+    read_comparison,
+    write_comparison,
+)
 from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
 from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import SCHEMA_VERSION, TABLES, Table
@@ -8,6 +14,8 @@ from rice_ssl.artifacts.store import RunStore
 
 __all__ = [
     "ABLATION_FILE",
+    "COMPARISON_FILE",
+    "COMPARISON_SCHEMA_VERSION",
     "SCHEMA_VERSION",
     "TABLES",
     "BusyError",
@@ -18,6 +26,8 @@ __all__ = [
     "atomic_path",
     "locked",
     "read_ablation",
+    "read_comparison",
     "sha256_file",
     "write_ablation",
+    "write_comparison",
 ]

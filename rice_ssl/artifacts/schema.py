@@ -127,6 +127,81 @@ TABLES: dict[str, Table] = {
             "rice-ssl embed {run}",
         ),
         Table(
+            "cross_validation",
+            "cross_validation.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,  # or both
+                "logits": _VECTOR,  # after test-time augmentation, mean over seeds; of test pairs over folds, too
+                "probabilities": _VECTOR,  # after temperature scaling
+                "prediction": _TEXT,
+                "confidence": _FLOAT,
+                "label": _TEXT,
+                "split": _TEXT,  # oof: judged by networks that did not see the pair | test: by those of all folds
+                "fold": _INT,  # -1 for test pairs
+            },
+            "rice-ssl cross-validate {run}",
+        ),
+        Table(
+            "quality",
+            "quality.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "brightness": _FLOAT,  # mean, in [0, 1]
+                "sharpness": _FLOAT,
+                "clipped": _FLOAT,  # share of saturated values, in [0, 1]
+                "leaf_area": _FLOAT,  # share of the foreground, in [0, 1]
+            },
+            "rice-ssl audit {run}",
+        ),
+        Table(
+            "audit",
+            "audit.parquet",
+            {
+                "kind": _TEXT,  # duplicate | wrong_pair | registration | exposure | blur | saturation | label
+                "pair_id": _TEXT,
+                "sensor": _TEXT,  # null: the pair
+                "other_pair_id": _TEXT,  # null: none
+                "score": _FLOAT,  # higher is worse
+                "detail": _TEXT,
+            },
+            "rice-ssl audit {run}",
+        ),
+        Table(
+            "registration",
+            "registration.parquet",
+            {
+                "pair_id": _TEXT,
+                "dx": _FLOAT,  # pixels of the image files, second sensor relative to the first
+                "dy": _FLOAT,
+                "confidence": _FLOAT,  # in [0, 1]
+                "confident": pa.bool_(),
+            },
+            "rice-ssl audit {run}",
+        ),
+        Table(
+            "channels",
+            "channels.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,  # whose band was replaced
+                "band": _TEXT,
+                "replacement": _TEXT,  # mean | other_pair | other_sensor
+                "original": _TEXT,  # prediction of the sensor before
+                "prediction": _TEXT,
+                "confidence": _FLOAT,
+                "flipped": pa.bool_(),
+                "joint_original": _TEXT,  # prediction of the pair before; null where it has one image
+                "joint_prediction": _TEXT,
+                "joint_flipped": pa.bool_(),
+                "divergence": _FLOAT,  # Jensen-Shannon, bits, of the sensor's probabilities before and after
+                "label": _TEXT,
+                "split": _TEXT,
+            },
+            "rice-ssl channels {run}",
+        ),
+        Table(
             "map",
             "map.parquet",
             {
@@ -152,5 +227,7 @@ DOCUMENTS = {
     "report": "rice-ssl evaluate {run}",
     "dynamics": "rice-ssl dynamics {run}",
     "dynamics_tests": "rice-ssl dynamics test {run}",
+    "audit": "rice-ssl audit {run}",
+    "channels": "rice-ssl channels {run}",
 }
 """JSON files of a run directory (``NAME.json``) and the command that makes each."""
