@@ -57,6 +57,9 @@ RGB = Sensor("rgb", "RGB", ("red", "green", "blue"), "{id}.jpg")
 RGNIR = Sensor("rgnir", "RGNIR", ("red", "green", "near infrared"), "{id}_rgn.jpg")
 KNOWN_SENSORS = {sensor.name: sensor for sensor in (RGB, RGNIR)}
 
+SHARED, FUSED = "shared", "fused"
+"""What a classifier may learn from besides one sensor: either sensor's image, or a pair's images joined."""
+
 BOTH = "both"
 """The word used in the ``sensor`` column of predictions for a pair judged from all its sensors."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,20 +29,6 @@ def draws(count: int, repetitions: int, seed: int) -> npt.NDArray[np.int64]:
 def mean_interval(values: npt.NDArray[np.floating], drawn: npt.NDArray[np.int64], confidence: float) -> Interval:
     """Interval of a mean of per-pair values, shape (N,)."""
     return interval(float(np.mean(values)), np.asarray(values)[drawn].mean(axis=1), confidence)
-
-
-def statistic_interval(
-    statistic: Callable[[npt.NDArray[np.int64]], float], drawn: npt.NDArray[np.int64], confidence: float
-) -> Interval:
-    """Interval of any statistic of the pairs.
-
-    Args:
-        statistic: takes the numbers of the pairs, shape (N,), and gives the figure.
-        drawn: from :func:`draws`.
-        confidence: in (0, 1).
-    """
-    repeated = np.array([statistic(chosen) for chosen in drawn])
-    return interval(statistic(np.arange(drawn.shape[1])), repeated, confidence)
 
 
 def interval(value: float, repeated: npt.NDArray[np.floating], confidence: float) -> Interval:

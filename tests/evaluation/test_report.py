@@ -5,8 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rice_ssl.errors import ArtifactError
+from rice_ssl.evaluation.agreement import jensen_shannon
 from rice_ssl.evaluation.bootstrap import draws
+from rice_ssl.evaluation.judge import FIGURES
+from rice_ssl.evaluation.paired_tests import share_difference
+from rice_ssl.evaluation.prototypes import wilson_interval
 from rice_ssl.evaluation.report import build_report
+from rice_ssl.evaluation.resampling import mean_of, resampled
 
 CLASSES, SENSORS = ["a", "b"], ["rgb", "rgnir"]
 # pair: label, probability of class a by rgb, by rgnir, by both; None: no such picture
@@ -25,12 +31,12 @@ def predictions(pairs=VAL, split="val"):
         for sensor, chance in zip([*SENSORS, "both"], chances, strict=True):
             if chance is not None:
                 guess = "a" if chance > 0.5 else "b"
-                rows.append((pair_id, sensor, np.array([chance, 1 - chance]), guess, label, split))
-    return pd.DataFrame(rows, columns=["pair_id", "sensor", "probabilities", "prediction", "label", "split"])
+                rows.append((pair_id, sensor, np.array([chance, 1 - chance]), guess, label, split, len(rows) % 4))
+    return pd.DataFrame(rows, columns=["pair_id", "sensor", "probabilities", "prediction", "label", "split", "fold"])
 
 
-def report(table, sensors=SENSORS, seed=0):
-    return build_report(table, CLASSES, sensors, bootstrap=200, confidence=0.9, seed=seed)
+def report(table, sensors=SENSORS, seed=0, **more):
+    return build_report(table, CLASSES, sensors, bootstrap=200, confidence=0.9, seed=seed, **more)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,10 @@ def loss(*chances):
     return -sum(math.log(chance) for chance in chances) / len(chances)
 
 
+def brier(*chances):
+    return 2 * sum((1 - chance) ** 2 for chance in chances) / len(chances)
+
+
 def test_figures_of_each_sensor_by_hand(val):
     assert list(val["sensors"]) == ["rgb", "rgnir", "both"]
     rgb, rgnir, both = val["sensors"].values()
@@ -53,11 +63,14 @@ def test_figures_of_each_sensor_by_hand(val):
     assert rgb["confusion"] == [[1, 1], [1, 1]]
     assert rgnir["confusion"] == [[1, 0], [0, 2]]
     assert both["confusion"] == [[1, 1], [0, 2]]
-    expected = {"accuracy": 0.5, "log_loss": loss(0.8, 0.4, 0.9, 0.25), "macro_f1": 0.5}
-    assert values(rgb["figures"]) == pytest.approx(expected)
-    assert values(rgnir["figures"]) == pytest.approx({"accuracy": 1, "log_loss": loss(0.6, 0.7, 0.8), "macro_f1": 1})
-    expected = {"accuracy": 0.75, "log_loss": loss(0.9, 0.6, 0.95, 0.25), "macro_f1": (2 / 3 + 4 / 5) / 2}
-    assert values(both["figures"]) == pytest.approx(expected)
+    for one, accuracy, f1, own, ece in (
+        # of rgb's bin from 0.7 to 0.8, with confidences 0.8 and 0.75, one is right
+        (rgb, 0.5, 0.5, (0.8, 0.4, 0.9, 0.25), (0.55 + 0.6 + 0.1) / 4),
+        (rgnir, 1, 1, (0.6, 0.7, 0.8), (0.4 + 0.3 + 0.2) / 3),
+        (both, 0.75, (2 / 3 + 4 / 5) / 2, (0.9, 0.6, 0.95, 0.25), (0.1 + 0.4 + 0.05 + 0.75) / 4),
+    ):
+        figures = (accuracy, loss(*own), f1, brier(*own), ece)
+        assert values(one["figures"]) == pytest.approx(dict(zip(FIGURES, figures, strict=True)))
 
 
 def test_agreement_by_hand_counts_pairs_without_a_label(val):
@@ -78,31 +91,142 @@ def test_differences_by_hand_are_of_labelled_pairs_with_all_sensors(val):
         {
             ("both", "rgb", "accuracy"): 1 / 3,
             ("both", "rgb", "log_loss"): both - rgb,
+            ("both", "rgb", "brier"): brier(0.9, 0.6, 0.95) - brier(0.8, 0.4, 0.9),
             ("both", "rgnir", "accuracy"): 0,
             ("both", "rgnir", "log_loss"): both - rgnir,
+            ("both", "rgnir", "brier"): brier(0.9, 0.6, 0.95) - brier(0.6, 0.7, 0.8),
             ("rgb", "rgnir", "accuracy"): -1 / 3,
             ("rgb", "rgnir", "log_loss"): rgb - rgnir,
+            ("rgb", "rgnir", "brier"): brier(0.8, 0.4, 0.9) - brier(0.6, 0.7, 0.8),
         }
     )
 
 
-def test_intervals_equal_a_slow_loop(val):
-    right, agree, gap = [1, 0, 1, 0], [1, 0, 1, 0], [0, 1, 0]
-    for found, each in (
-        (val["sensors"]["rgb"]["figures"]["accuracy"], right),
-        (val["agreement"]["rate"], agree),
-        (val["differences"][0], gap),
-    ):
-        repeated = [sum(each[k] for k in row) / len(each) for row in draws(len(each), 200, 0)]
-        expected = np.quantile(repeated, [0.05, 0.95])
-        assert (found["low"], found["high"]) == pytest.approx(tuple(expected))
+def ends(figure):
+    return figure["low"], figure["high"]
+
+
+def test_shares_have_wilsons_interval_and_others_that_of_the_same_draws(val):
+    """rgb is right on 2 of 4 pairs, the sensors agree on 2 of 4; both is right on p2, where rgb is not."""
+    rgb, gaps = val["sensors"]["rgb"], {(d["a"], d["b"], d["name"]): d for d in val["differences"]}
+    assert ends(rgb["figures"]["accuracy"]) == wilson_interval(2, 4, 0.9)
+    assert ends(val["agreement"]["rate"]) == wilson_interval(2, 4, 0.9)
+    right = np.array([True, True, True]), np.array([True, False, True])
+    assert ends(gaps["both", "rgb", "accuracy"]) == ends(share_difference(*right, 0.9).as_dict())
+    losses = -np.log([0.8, 0.4, 0.9, 0.25])
+    expected = mean_of(losses, resampled(draws(4, 200, 0)), 0.9).as_dict()
+    assert rgb["figures"]["log_loss"] == pytest.approx(expected)
+    paired = -np.log([0.9, 0.6, 0.95]) + np.log([0.8, 0.4, 0.9])
+    expected = mean_of(paired, resampled(draws(3, 200, 0)), 0.9).as_dict()
+    assert {key: gaps["both", "rgb", "log_loss"][key] for key in expected} == pytest.approx(expected)
+
+
+def test_divergence_and_agreement_by_label_by_hand(val):
+    """Of p1 (a) and p2, p3 (b) the sensors agree on p1 and p3; p4 has no label."""
+    found = val["agreement"]
+    first, second = (np.array([[p, 1 - p] for p in each]) for each in ((0.8, 0.6, 0.1, 0.7), (0.6, 0.3, 0.2, 0.4)))
+    apart = jensen_shannon(first, second)
+    assert found["divergence"]["value"] == pytest.approx(apart.mean())
+    a, b = found["by_class"]
+    assert (a["name"], a["pairs"], a["rate"]["value"], a["divergence"]) == ("a", 1, 1, None)  # one pair has no spread
+    assert (b["name"], b["pairs"], b["rate"]["value"]) == ("b", 2, 0.5)
+    assert b["divergence"]["value"] == pytest.approx(apart[1:3].mean())
+
+
+def test_who_is_better_by_hand(val):
+    """Of p1, p2, p3, rgnir alone is right on p2, and both is right on all."""
+    assert val["agreement"]["mcnemar"] == {"first_only": 0, "second_only": 1, "p": 1.0, "method": "exact"}
+    found = val["complementarity"]
+    counts = [found[name] for name in ("pairs", "both_right", "first_only", "second_only", "neither")]
+    assert counts == [3, 2, 0, 1, 0]
+    assert (found["best_single"]["sensor"], found["oracle"]["value"], found["joint"]["value"]) == ("rgnir", 1, 1)
+    assert (found["gain_of_fusion"]["value"], found["of_oracle_gain"]) == (0, None)
+
+
+def many(count=60, label="ab"):
+    rng = np.random.default_rng(0)
+    return {f"p{k}": (label[k % len(label)], *rng.random(3)) for k in range(count)}
+
+
+def test_out_of_fold_pairs_are_judged_like_others_and_their_folds_are_counted():
+    found = report(predictions(many(), split="oof"))["splits"]
+    assert list(found) == ["oof"]
+    assert found["oof"].pop("folds") == 4
+    assert found["oof"] == report(predictions(many()))["splits"]["val"]
+
+
+def test_strata_are_there_where_images_were_measured():
+    table = predictions(many())
+    assert report(table)["splits"]["val"]["agreement"]["strata"] == []
+    ids = [f"p{k}" for k in range(60)]
+    quality = pd.DataFrame({"pair_id": ids, "sensor": "rgb", "brightness": np.arange(60.0)}).assign(
+        sharpness=1.0, leaf_area=np.nan
+    )
+    (found,) = report(table, quality=quality)["splits"]["val"]["agreement"]["strata"]
+    assert (found["measure"], found["sensor"]) == ("brightness", "rgb")
+    assert [one["pairs"] for one in found["bins"]] == [20, 20, 20]
+    chances = [many()[name] for name in ids[:20]]
+    expected = np.mean([(rgb > 0.5) == (rgnir > 0.5) for _, rgb, rgnir, _ in chances])
+    assert found["bins"][0]["rate"]["value"] == pytest.approx(expected)
+
+
+def test_labels_that_are_no_class_are_counted_and_left_out():
+    table = predictions(VAL | {"p6": ("c", 0.8, 0.8, 0.8), "p7": ("d", 0.8, 0.8, 0.8)})
+    found = report(table)["splits"]["val"]
+    assert (found["unknown_labels"], found["pairs"]) == (2, 7)
+    known = report(predictions())["splits"]["val"]
+    assert known["unknown_labels"] == 0
+    for name in ("sensors", "differences", "complementarity"):
+        assert found[name] == known[name]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("label", ["ab", "a"])
+def test_few_pairs_and_a_class_that_is_absent_are_written_as_json(count, label):
+    found = report(predictions(many(count, label)))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    part = found["splits"]["val"]
+    if count == 1:
+        assert (part["sensors"], part["differences"], part["complementarity"]) == ({}, [], None)
+        assert part["agreement"]["rate"]["value"] in (0, 1)
+        assert (part["agreement"]["kappa"], part["agreement"]["divergence"]) == (None, None)
+    else:
+        assert all(one["n"] == count for one in part["sensors"].values())
+
+
+def test_a_run_of_one_class():
+    table = predictions(many(20, "a"))
+    table["probabilities"] = [np.ones(1)] * len(table)
+    found = build_report(table, ["a"], SENSORS, bootstrap=50, confidence=0.9, seed=0)["splits"]["val"]
+    assert found["sensors"]["rgb"]["figures"]["accuracy"]["value"] == 1
+    assert found["sensors"]["rgb"]["figures"]["log_loss"]["value"] == 0
+    assert found["agreement"]["kappa"] is None
+
+
+def test_a_sensor_that_lacks_some_pairs_is_compared_on_the_others():
+    pairs = many() | {f"q{k}": ("a", 0.8, None, 0.8) for k in range(9)} | {f"r{k}": ("b", None, 0.8, 0.8) for k in "12"}
+    found = report(predictions(pairs))["splits"]["val"]
+    assert [found["sensors"][name]["n"] for name in ("rgb", "rgnir", "both")] == [69, 62, 71]
+    assert (found["agreement"]["pairs"], found["complementarity"]["pairs"]) == (60, 60)
+    assert found["agreement"] == report(predictions(many()))["splits"]["val"]["agreement"]
+
+
+@pytest.mark.parametrize("vector", [np.array([0.2, 0.3, 0.5]), np.array([np.nan, 1.0]), None])
+def test_predictions_of_other_classes_are_refused(vector):
+    table = predictions()
+    table["probabilities"] = [vector, *table["probabilities"][1:]]
+    with pytest.raises(ArtifactError, match=r"'p1' by 'rgb'.*2 finite numbers are needed.*rice-ssl embed"):
+        report(table)
+
+
+def test_a_pair_that_is_judged_twice_is_refused():
+    with pytest.raises(ArtifactError, match="Pair 'p1' has two predictions of 'both'"):
+        report(pd.concat([predictions(), predictions({"p1": VAL["p1"]})]))
 
 
 def test_the_same_seed_gives_the_same_report():
-    rng = np.random.default_rng(0)
-    many = {f"p{k}": ("ab"[k % 2], *rng.random(3)) for k in range(40)}
-    assert report(predictions(many), seed=4) == report(predictions(many), seed=4)
-    assert report(predictions(many), seed=4) != report(predictions(many), seed=5)
+    assert report(predictions(many()), seed=4) == report(predictions(many()), seed=4)
+    assert report(predictions(many()), seed=4) != report(predictions(many()), seed=5)
 
 
 def test_only_splits_that_were_not_trained_on_are_judged():
@@ -126,7 +250,7 @@ def test_a_sensor_without_pictures_is_left_out():
     found = report(table)["splits"]["val"]
     assert list(found["sensors"]) == ["rgb", "both"]
     assert found["agreement"] is None
-    assert [(d["a"], d["b"], d["value"]) for d in found["differences"]] == [("both", "rgb", 0.0)] * 2
+    assert [(d["a"], d["b"], d["value"]) for d in found["differences"]] == [("both", "rgb", 0.0)] * 3
 
 
 def test_of_one_sensor_alone_there_is_nothing_to_compare():
