@@ -10,11 +10,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from rice_ssl.artifacts import RunStore
-from rice_ssl.config import AblationConfig, RunConfig
+from rice_ssl.config import AblationConfig, ComparisonConfig, RunConfig
 from rice_ssl.errors import InputError
 
 _ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
 _ABLATION: TypeAdapter[AblationConfig] = TypeAdapter(AblationConfig)
+_COMPARISON: TypeAdapter[ComparisonConfig] = TypeAdapter(ComparisonConfig)
 Config = TypeVar("Config")
 
 
@@ -69,6 +70,15 @@ def read_ablation_config(path: Path) -> AblationConfig:
         InputError: the file is missing, is not YAML, or does not validate.
     """
     return _validate(_ABLATION, _read_yaml(path), str(path), "name, out, settings, grid, ...")
+
+
+def read_comparison_config(path: Path) -> ComparisonConfig:
+    """Read a comparison's YAML.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or does not validate.
+    """
+    return _validate(_COMPARISON, _read_yaml(path), str(path), "name, out, settings, sensors, ...")
 
 
 def _read_yaml(path: Path) -> Any:

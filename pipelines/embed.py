@@ -18,11 +18,11 @@ from torch import nn
 
 from pipelines.configuration import config_of_run
 from rice_ssl.artifacts import RunStore
-from rice_ssl.config import RunConfig
+from rice_ssl.config import FinetuneConfig, RunConfig
 from rice_ssl.data.image_file import open_image
 from rice_ssl.embeddings.extract import Arrays, Networks, extract
 from rice_ssl.errors import ArtifactError, InputError
-from rice_ssl.models.classifier import Classifier
+from rice_ssl.models.classifier import FusedClassifier, PairClassifier, build_classifier, used_slots
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import begin_encoder, file_hash, load_weights
 from rice_ssl.sensors import BOTH
@@ -76,12 +76,20 @@ def run_embed(
     classes = list(source.info()["classes"])
     ranks = ranks_of_environment()
     device = launch(config.embed.accelerator, "32-true", ranks).device
-    networks = _load_networks(source, trained, len(classes), device)
-    pictures, table, _ = run_pictures(store, config, device, progress=progress)
+    pictures, table, sensors = run_pictures(store, config, device, progress=progress)
+    networks = _load_networks(source, trained, len(classes), sensors, device)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
     folder = store.root / "cache" / "embed" / _resume_key(source, config, trained, table, rows)
+    slots = table["sensor"].map({name: slot for slot, name in enumerate(sensors)}).to_numpy(dtype=np.int64)
     found = extract(
-        pictures, rows, networks, batch_size=config.embed.batch_size, folder=folder, progress=progress, ranks=ranks
+        pictures,
+        rows,
+        networks,
+        batch_size=config.embed.batch_size,
+        folder=folder,
+        slots=np.asarray(slots[rows], dtype=np.int64),
+        progress=progress,
+        ranks=ranks,
     )
     if not ranks.leads:
         return None
@@ -91,8 +99,8 @@ def run_embed(
     store.remove(*stale)
     _write_embeddings(store, images, found, trained.pretrain.temperature)
     if networks.classifier is not None:
-        scale = float(networks.classifier.log_scale.detach().exp())
-        store.write_table("predictions", predictions_table(images, found["logits"], classes, scale))
+        joint, scale = _joint_logits(networks.classifier, images, found, trained.finetune, sensors)
+        store.write_table("predictions", predictions_table(images, found["logits"], classes, joint))
         index = pd.DataFrame({"pair_id": images["pair_id"], "sensor": images["sensor"], "row": range(len(images))})
         store.write_cams(index, found["cam"].astype(np.float16))
         store.update_info(pair_scale=scale)
@@ -135,13 +143,39 @@ def _resume_key(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _load_networks(source: RunStore, config: RunConfig, classes: int, device: torch.device) -> Networks:
+def _joint_logits(
+    classifier: PairClassifier, images: pd.DataFrame, found: Arrays, config: FinetuneConfig, sensors: list[str]
+) -> tuple[npt.NDArray[np.float64] | None, float | None]:
+    """Logits of the pairs, in the order in which they appear, and the scale of the mean where they are one.
+
+    None of a classifier that learnt from one sensor: it judges images, not pairs.
+    """
+    if len(sensors) > 1 and len(used_slots(config, sensors)) == 1:
+        return None, None
+    if not isinstance(classifier, FusedClassifier):
+        scale = float(classifier.log_scale.detach().exp())
+        return scaled_means(images, found["logits"], scale), scale
+    number, _ = pd.factorize(images["pair_id"])
+    slot = images["sensor"].map({name: place for place, name in enumerate(sensors)}).to_numpy(dtype=np.int64)
+    shape = (int(number.max()) + 1, len(sensors))
+    features = np.zeros((*shape, found["features"].shape[1]), dtype=np.float32)
+    present = np.zeros(shape, dtype=bool)
+    features[number, slot], present[number, slot] = found["features"], True
+    device = next(classifier.parameters()).device
+    with torch.no_grad():
+        _, joined = classifier.judge(torch.from_numpy(features).to(device), torch.from_numpy(present).to(device))
+    return joined.double().cpu().numpy(), None
+
+
+def _load_networks(
+    source: RunStore, config: RunConfig, classes: int, sensors: list[str], device: torch.device
+) -> Networks:
     swav = classifier = None
     if source.weights_path("swav").is_file():
         swav = build_swav(config.encoder, config.pretrain)
         _make_ready(swav, source, "swav", "pretrain", device)
     if source.weights_path("classifier").is_file():
-        classifier = Classifier(Encoder(config.encoder), classes)
+        classifier = build_classifier(config.encoder, config.finetune, classes, sensors)
         _make_ready(classifier, source, "classifier", "finetune", device)
     encoder = None
     if swav is None and classifier is None:
@@ -188,8 +222,24 @@ def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temp
     )
 
 
+def scaled_means(images: pd.DataFrame, logits: npt.NDArray[np.floating], scale: float) -> npt.NDArray[np.float64]:
+    """Logits of pairs, in the order in which they appear, as :class:`rice_ssl.models.classifier.Classifier` joins them.
+
+    Args:
+        images: manifest rows, index 0..N-1.
+        logits: shape (N, C).
+        scale: of the mean of logits where a pair has two images or more.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    pairs = images.groupby("pair_id", sort=False).indices
+    return np.stack([values[rows].mean(axis=0) * (scale if len(rows) > 1 else 1.0) for rows in pairs.values()])
+
+
 def predictions_table(
-    images: pd.DataFrame, logits: npt.NDArray[np.floating], classes: list[str], scale: float
+    images: pd.DataFrame,
+    logits: npt.NDArray[np.floating],
+    classes: list[str],
+    joint: npt.NDArray[np.floating] | None,
 ) -> pd.DataFrame:
     """Predictions of each image, and of each pair from all its images.
 
@@ -197,16 +247,13 @@ def predictions_table(
         images: manifest rows, index 0..N-1.
         logits: shape (N, C).
         classes: names, in the logits' order.
-        scale: of the mean of logits where a pair has two images or more (see
-            :class:`rice_ssl.models.classifier.Classifier`).
+        joint: of the pairs in the order in which they appear, shape (P, C); None where pairs are not judged.
     """
-    values = np.asarray(logits, dtype=np.float64)
-    pairs = images.groupby("pair_id", sort=False).indices
-    joined = np.stack([values[rows].mean(axis=0) * (scale if len(rows) > 1 else 1.0) for rows in pairs.values()])
-    first = images.iloc[[rows[0] for rows in pairs.values()]].assign(sensor=BOTH)
-    table = pd.concat([images, first], ignore_index=True)[["pair_id", "sensor", "label", "split", "fold"]]
-    every = np.concatenate([values, joined])
-    return table.assign(
+    every, table = np.asarray(logits, dtype=np.float64), images
+    if joint is not None:
+        first = images.drop_duplicates("pair_id").assign(sensor=BOTH)
+        table, every = pd.concat([images, first], ignore_index=True), np.concatenate([every, joint])
+    return table[["pair_id", "sensor", "label", "split", "fold"]].assign(
         logits=list(every),
         probabilities=list(softmax(every, axis=1)),
         prediction=[classes[number] for number in every.argmax(axis=1)],

@@ -202,6 +202,12 @@ def finetune(run: Target, progress: Progress = True, as_json: Json = False) -> N
     _do(run, "finetune", progress, as_json)
 
 
+@app.command("cross-validate")
+def cross_validate(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """Train a classifier for each fold, and judge every labelled pair by one that did not see it; resumes."""
+    _do(run, "cross-validate", progress, as_json)
+
+
 @app.command()
 def embed(
     run: Target,
@@ -240,6 +246,30 @@ def map_(run: Target, progress: Progress = True, as_json: Json = False) -> None:
 def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> None:
     """Log loss, accuracy, macro F1, confusion and agreement, with bootstrap intervals over pairs."""
     _do(run, "evaluate", progress, as_json)
+
+
+@app.command()
+def channels(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """What the classifier answers when a band is replaced: by its mean, another pair's, the other sensor's."""
+    from pipelines.channels import run_channels
+    from pipelines.configuration import resolve_target
+
+    store, config = resolve_target(run)
+    store.info()  # a run that is not there has nothing to lock
+    with store.locked():
+        _tell(run_channels(store, config, progress=progress), as_json)
+
+
+@app.command()
+def card(run: Target, as_json: Json = False) -> None:
+    """Write the run's model card, card.md and card.html: data, recipe, figures, known limits."""
+    from pipelines.card import run_card
+    from pipelines.configuration import resolve_target
+
+    store, _ = resolve_target(run)
+    store.info()  # a run that is not there has nothing to lock
+    with store.locked():
+        _tell(run_card(store), as_json)
 
 
 @dynamics_app.command("log")
@@ -321,6 +351,27 @@ def submit(
     _tell(run_submit(store, config, out=out, sample=sample), as_json)
 
 
+@app.command()
+def audit(
+    run: Target,
+    findings: Findings = None,
+    strict: Strict = False,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Find wrong pairs, duplicates, unusual images, shifts between the sensors and likely label errors."""
+    from pipelines.audit import run_audit
+    from pipelines.configuration import resolve_target
+    from pipelines.run import bring_in
+
+    store, config = resolve_target(run)
+    with store.locked():
+        if not store.exists or not store.has("manifest"):
+            bring_in(store, config, progress=progress)
+        summary = run_audit(store, config, findings_csv=findings, progress=progress)
+    _judge(summary, as_json, strict)
+
+
 @app.command("import-encoder")
 def import_encoder(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="State dictionary of an encoder (.pth).")],
@@ -352,6 +403,22 @@ def ablate(
     from pipelines.configuration import read_ablation_config
 
     summary = run_ablate(read_ablation_config(config), progress=progress, max_minutes=max_minutes)
+    _tell(summary, as_json)
+    if summary.failures:
+        raise typer.Exit(2)
+
+
+@app.command()
+def compare(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of a comparison.")],
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate classifiers of each sensor, and of both, and compare them; resumes, and shares its work."""
+    from pipelines.compare import run_compare
+    from pipelines.configuration import read_comparison_config
+
+    summary = run_compare(read_comparison_config(config), progress=progress)
     _tell(summary, as_json)
     if summary.failures:
         raise typer.Exit(2)

@@ -77,7 +77,7 @@ def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | No
             seconds[IMPORT] = time.perf_counter() - started
         else:
             up_to_date.append(IMPORT)
-        skipped, wanted = left_out(store), fingerprints(store, config)
+        skipped, wanted = left_out(store, config), fingerprints(store, config)
         for name in skipped:
             store.remove(*STAGES[name].outputs if name != "finetune" else ("weights/classifier.safetensors",))
         for stage in STAGES.values():

@@ -8,11 +8,15 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
+from pipelines.card import HTML, MARKDOWN, run_card
+from pipelines.channels import run_channels
 from pipelines.configuration import config_to_dict
+from pipelines.cross_validate import run_cross_validate
 from pipelines.dynamics import run_dynamics
 from pipelines.embed import run_embed
 from pipelines.evaluate import run_evaluate
@@ -30,6 +34,7 @@ IMPORTED = ("manifest.parquet", "findings.parquet")
 CLASSIFIED = ("predictions.parquet", "cams/index.parquet", "cams/cams.npy")
 """What embed makes where there is a classifier."""
 _TRAININGS = {"pretrain", "finetune"}
+CROSS_VALIDATION = "cross-validate"
 _IMAGES, _LABELS = ("pair_id", "sensor", "sha256", "split"), ("label", "fold")
 
 
@@ -52,6 +57,7 @@ class Stage:
         splits: whose rows it reads.
         needs: stages whose results it reads.
         outputs: files that it writes in any case.
+        audited: files of ``rice-ssl audit`` that it reads where they are there.
         act: does it; takes store, configuration, whether to show progress, and a limit in minutes (pretrain alone).
     """
 
@@ -62,6 +68,7 @@ class Stage:
     needs: tuple[str, ...]
     outputs: tuple[str, ...]
     act: Callable[[RunStore, RunConfig, bool, float | None], Summary | None]
+    audited: tuple[str, ...] = ()
 
 
 _LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
@@ -87,6 +94,15 @@ STAGES = {
             lambda store, config, progress, limit: run_finetune(store, config, progress=progress),
         ),
         Stage(
+            CROSS_VALIDATION,
+            ("seed", "encoder", "finetune", "cross_validation"),
+            (*_IMAGES, *_LABELS, "group"),
+            _ALL,
+            ("pretrain",),
+            ("cross_validation.parquet",),
+            lambda store, config, progress, limit: run_cross_validate(store, config, progress=progress),
+        ),
+        Stage(
             "embed",
             ("embed",),
             (*_IMAGES, *_LABELS),
@@ -109,9 +125,19 @@ STAGES = {
             ("seed", "evaluate"),
             (*_IMAGES, *_LABELS),
             _ALL,
-            ("embed",),
+            ("embed", CROSS_VALIDATION),
             ("report.json",),
             lambda store, config, progress, limit: run_evaluate(store, config),
+            ("quality.parquet",),
+        ),
+        Stage(
+            "channels",
+            ("seed", "evaluate"),
+            (*_IMAGES, *_LABELS, "group"),
+            _ALL,
+            ("embed",),
+            ("channels.parquet", "channels.json"),
+            lambda store, config, progress, limit: run_channels(store, config, progress=progress),
         ),
         Stage(
             "dynamics",
@@ -124,12 +150,22 @@ STAGES = {
         ),
         Stage(
             "submit",
-            (),
-            _IMAGES,
+            ("finetune",),
+            (*_IMAGES, "label"),
             _ALL,
-            ("embed",),
+            ("embed", CROSS_VALIDATION),
             ("submission.csv",),
             lambda store, config, progress, limit: run_submit(store, config),
+        ),
+        Stage(
+            "card",
+            (),
+            (),
+            (),
+            ("evaluate", "channels", "dynamics"),
+            (MARKDOWN, HTML),
+            lambda store, config, progress, limit: run_card(store),
+            ("audit.parquet",),
         ),
     )
 }
@@ -146,15 +182,21 @@ def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
         settings[section] = {k: v for k, v in settings[section].items() if k not in FREE_TO_CHANGE}
     if config.encoder.weights is not None:
         settings["encoder"]["weights_sha256"] = file_hash(config.encoder.weights)
+    if config.finetune.swav_run is not None:
+        weights = RunStore(Path(config.finetune.swav_run)).weights_path("swav")
+        settings["finetune"]["swav_sha256"] = file_hash(weights.as_posix())
     found: dict[str, str] = {}
+    noted = store.info()["hashes"]
     for stage in STAGES.values():
         rows = manifest.loc[manifest["split"].isin(stage.splits), list(stage.columns)]
+        audited = [noted.get(file, {}).get("sha256") for file in stage.audited]
         found[stage.name] = fingerprint(
             {section: settings[section] for section in stage.sections},
             settings["data"]["image_size"],
             list(store.info()["classes"]),
             rows.astype("object").where(rows.notna(), None).to_numpy().tolist(),
             [found[need] for need in stage.needs],
+            *(audited if any(audited) else ()),
         )
     return found
 
@@ -183,8 +225,8 @@ def outputs_of(stage: Stage, skipped: Mapping[str, str]) -> tuple[str, ...]:
     return stage.outputs + (CLASSIFIED if stage.name == "embed" and "finetune" not in skipped else ())
 
 
-def left_out(store: RunStore) -> dict[str, str]:
-    """Stages that this run's data do not allow, and why."""
+def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
+    """Stages that this run's data do not allow or its configuration does not ask for, and why."""
     manifest, classes = store.read_table("manifest", ["split", "label"]), list(store.info()["classes"])
     known: pd.Series = manifest.loc[manifest["split"] == "train", "label"]
     known = known[known.isin(classes)]
@@ -195,9 +237,17 @@ def left_out(store: RunStore) -> dict[str, str]:
             if len(known)
             else "no training pair is labelled"
         )
-        found |= dict.fromkeys(("finetune", "evaluate", "submit"), why)
+        found |= dict.fromkeys(("finetune", CROSS_VALIDATION, "evaluate", "submit"), why)
+    if config.cross_validation is None:
+        found.setdefault(CROSS_VALIDATION, "the configuration has no section cross_validation")
+    if config.finetune.swav_run is not None:
+        found["pretrain"] = f"the SwAV weights are those of the run {config.finetune.swav_run}"
     if not (manifest["split"] == "test").any():
         found.setdefault("submit", "there is no test pair")
+    if "finetune" in found:
+        found["channels"] = found["finetune"]
+    elif not manifest["split"].isin(["val", "test"]).any():
+        found["channels"] = "there is no validation or test pair"
     return found
 
 
@@ -218,6 +268,7 @@ def run_stage(
     """
     if stage.name in _TRAININGS:
         _drop_unreadable_log(store)
+    if stage.name in {*_TRAININGS, CROSS_VALIDATION}:
         _drop_stale_checkpoints(store, stage.name, wanted)
     started = time.perf_counter()
     summary = stage.act(store, config, progress, max_minutes)

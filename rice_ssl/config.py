@@ -179,20 +179,66 @@ class PretrainConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class FinetuneConfig:
-    """The classifier: one encoder for all sensors; a pair's logits are the scaled mean of its sensors' logits.
+    """The classifier. Angles are degrees, scales are fractions of the image's area, probabilities are in [0, 1].
 
-    ``start`` says where the encoder's weights come from: this run's SwAV weights, ``encoder.weights``, or random ones.
+    Attributes:
+        start: where the encoder's weights come from: this run's SwAV weights (or ``swav_run``'s), ``encoder.weights``,
+            or random ones.
+        swav_run: another run directory whose SwAV weights are the start; this run's own when None.
+        sensors: ``shared``: one network judges either sensor's image, a pair's logits are the scaled mean of its
+            images'; ``fused``: the embeddings of a pair's images are joined before the last layers, and one may be
+            missing; or a sensor's name, whose images alone are learnt from.
+        epochs: passes over the training pairs; more where ``least_steps`` asks for them.
+        least_steps: steps that are done at least, for trainings on few labels.
+        frozen_epochs: epochs in which the head alone learns.
+        unfreeze_epochs: epochs between one stage of the encoder and the next one below it beginning to learn; 0: all
+            begin together.
+        encoder_lr_factor: learning rate of the encoder's last stage, as a factor of the head's.
+        layer_decay: learning rate of each stage of the encoder, as a factor of the one above it.
+        optimizer: ``ranger`` is fastai's: RAdam with Lookahead.
+        momentum: one-cycle's, at the ends and at the peak of the learning rate; the optimizer's own when None.
+        hidden: units of a hidden layer in the head; 0: none.
+        class_weights: ``balanced`` weighs each class by the inverse of its share; probabilities are then those of
+            balanced classes, which costs log loss where the test's classes are not.
+        mixup: alpha of the beta distribution of MixUp's share; 0: none. Pairs are mixed, each sensor with itself.
+        cutmix: likewise, of CutMix; with both, each is taken for half the batches.
+        mix_across: probability that an image is mixed (MixUp) with the other sensor's image of its own pair.
+        sensor_dropout: probability that ``fused`` is shown a pair without one of its images.
+        ema: decay of the exponential average of weights, which is what is kept; 0: none.
+        patience: epochs without a better validation log loss that end the training; 0: never.
+        keep: weights kept at the end, where there are validation pairs: of the best epoch by log loss, or the last.
+        distill: weight of a teacher's answers against the labels' in [0, 1]; the teacher is the same network, trained
+            first by the same recipe on the same pairs (self-distillation).
+        distill_temperature: of both answers.
     """
 
     start: Literal["swav", "encoder", "random"] = "swav"
+    swav_run: str | None = None
+    sensors: str = "shared"
     epochs: Count = 20
+    least_steps: Annotated[int, Field(ge=0)] = 0
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
+    unfreeze_epochs: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 32
+    optimizer: Literal["adamw", "sgd", "ranger"] = "adamw"
     lr: Positive = 1e-3
     encoder_lr_factor: Positive = 0.3
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.05
+    momentum: tuple[Fraction, Fraction] | None = None
+    hidden: Annotated[int, Field(ge=0)] = 0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+    class_weights: Literal["none", "balanced"] = "none"
+    mixup: Annotated[float, Field(ge=0.0)] = 0.0
+    cutmix: Annotated[float, Field(ge=0.0)] = 0.0
+    mix_across: Fraction = 0.0
+    sensor_dropout: Fraction = 0.0
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    patience: Annotated[int, Field(ge=0)] = 0
+    keep: Literal["best", "last"] = "best"
+    distill: Fraction = 0.0
+    distill_temperature: Positive = 2.0
     crop_scale: tuple[Positive, Positive] = (0.5, 1.0)
     rotation: Annotated[float, Field(ge=0.0, le=180.0)] = 15.0
     jitter: Fraction = 0.3
@@ -204,12 +250,58 @@ class FinetuneConfig:
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse a crop range that holds nothing, and a freeze that never ends."""
+        """Refuse a crop range that holds nothing, a freeze that never ends, and settings that do not fit each other."""
         low, high = self.crop_scale
         if not low <= high <= 1.0:
             raise ValueError(f"crop_scale is ({low}, {high}); give 0 < low <= high <= 1")
         if self.frozen_epochs > self.epochs:
             raise ValueError(f"frozen_epochs is {self.frozen_epochs}, more than epochs ({self.epochs})")
+        if self.momentum is not None and self.schedule != "one-cycle":
+            raise ValueError(
+                f"momentum is {self.momentum}, which schedule {self.schedule!r} does not move; "
+                "take schedule one-cycle, or leave momentum out"
+            )
+        if self.mix_across and self.sensors != "shared":
+            raise ValueError(
+                f"mix_across is {self.mix_across:g}, but with sensors {self.sensors!r} no image of another sensor is "
+                "judged alike; take sensors shared, or leave mix_across out"
+            )
+        if self.sensor_dropout and self.sensors != "fused":
+            raise ValueError(
+                f"sensor_dropout is {self.sensor_dropout:g}, which is of sensors fused alone, not {self.sensors!r}; "
+                "leave it out"
+            )
+        if self.swav_run is not None and self.start != "swav":
+            raise ValueError(f"swav_run is {self.swav_run!r}, but start is {self.start!r}; take start swav")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CrossValidationConfig:
+    """A classifier for each fold of the labelled pairs, which judges the pairs of that fold.
+
+    The folds are those of ``data.folds``: by group, stratified by label.
+
+    Attributes:
+        seeds: of the trainings; logits are the mean over them.
+        views: test-time augmentation: how many of an image's mirrored and (from 5 on, where it is square) turned
+            versions are judged; logits are the mean over them.
+        label_fraction: share of each fold's training pairs that is learnt from, by class; smaller shares are part of
+            larger ones.
+        inner_folds: where finetune.keep or finetune.patience choose an epoch, it is chosen on one of so many group
+            folds of the training pairs, never on the fold that is judged.
+        channels: whether each fold's network is also asked about its pairs with a band replaced.
+    """
+
+    seeds: tuple[Seed, ...] = (0,)
+    views: Annotated[int, Field(ge=1, le=8)] = 4
+    label_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    inner_folds: Annotated[int, Field(ge=2, le=50)] = 5
+    channels: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse no seed, or one given twice."""
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds are {list(self.seeds)}; name one or more, each once")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -257,6 +349,7 @@ class RunConfig:
         name: shown on screen.
         run: the run directory, relative to the working directory.
         seed: every random choice of the run derives from it.
+        cross_validation: when given, a classifier is trained for each fold, too.
     """
 
     name: str
@@ -266,6 +359,7 @@ class RunConfig:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    cross_validation: CrossValidationConfig | None = None
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     map: MapConfig = field(default_factory=MapConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
@@ -323,6 +417,56 @@ class AblationConfig:
         for name, value in self.baseline.items():
             if value not in self.grid.get(name, []):
                 raise ValueError(f"baseline.{name} is {value!r}, which is not in the grid; take one of its values")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ComparisonConfig:
+    """Cross-validated classifiers that differ in the sensors they learn from and in the weights they start from.
+
+    Attributes:
+        name: shown on screen.
+        out: the comparison's folder, relative to the working directory; each classifier is a run directory below it.
+        settings: a run's YAML without ``name``, ``run`` and ``seed``.
+        sensors: values of ``finetune.sensors``: ``shared``, ``fused`` and names of sensors.
+        starts: values of ``finetune.start``. SwAV weights are pretrained once, on the labelled pairs' images alone.
+        finetune: settings of the fine-tuning that differ by start, e.g. ``{random: {lr: 0.002}}``.
+        label_fractions: shares of the labels below 1 that ``label_sensors`` learns from too, from each start.
+        label_sensors: one of ``sensors``.
+        pretrain_folds: folds of the pretraining's own split: one is its validation split, which it does not learn from.
+        seed: of the pretraining, and of the bootstrap.
+        bootstrap: repetitions, over pairs.
+        confidence: of the intervals.
+    """
+
+    name: str
+    out: str
+    settings: dict[str, Any]
+    sensors: tuple[str, ...] = ("rgb", "rgnir", "shared", "fused")
+    starts: tuple[Literal["swav", "encoder", "random"], ...] = ("swav", "random")
+    finetune: dict[Literal["swav", "encoder", "random"], dict[str, Any]] = field(default_factory=dict)
+    label_fractions: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
+    label_sensors: str = "shared"
+    pretrain_folds: Annotated[int, Field(ge=2, le=50)] = 10
+    seed: Seed = 0
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuse what is given twice or not at all, and settings that the comparison gives."""
+        own = sorted({"name", "run", "seed"} & set(self.settings))
+        if own:
+            raise ValueError(f"settings hold {own[0]!r}, which the comparison gives each run; leave it out")
+        for name in ("settings", "finetune"):
+            if not _is_plain(getattr(self, name)):
+                raise ValueError(f"{name} holds more than text, numbers, lists and mappings; quote it")
+        for name in ("sensors", "starts"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{name} are {list(values)}; name one or more, each once")
+        if len(set(self.label_fractions)) < len(self.label_fractions):
+            raise ValueError(f"label_fractions are {list(self.label_fractions)}; name each once")
+        if self.label_fractions and self.label_sensors not in self.sensors:
+            raise ValueError(f"label_sensors is {self.label_sensors!r}, which is not among sensors; take one of them")
 
 
 def _is_plain(value: Any) -> bool:

@@ -16,6 +16,8 @@ FORBIDDEN = {
     "rice_ssl/artifacts": TORCH | {"rice_ssl.data", "rice_ssl.models", "rice_ssl.training", "rice_ssl.evaluation"},
     "rice_ssl/evaluation": TORCH,
     "rice_ssl/dynamics": TORCH,
+    "rice_ssl/card": TORCH,
+    "rice_ssl/audit": TORCH,
     "pipelines": {"streamlit", "dashboard"},
     "dashboard": TORCH | {"pipelines", "rice_ssl.models", "rice_ssl.training", "rice_ssl.transforms", "rice_ssl.swav"},
     "dashboard/charts": {"streamlit", "dashboard.access", "dashboard.state"},

@@ -1,1 +1,1 @@
-"""Which regions of a picture speak for a class."""
+"""Which regions and which bands of a picture speak for a class."""

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from rice_ssl.artifacts import atomic_path
 from rice_ssl.attribution.grad_cam import grad_cam
-from rice_ssl.models.classifier import Classifier
+from rice_ssl.models.classifier import FusedClassifier, PairClassifier
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
 from rice_ssl.swav.ranks import Ranks
@@ -28,7 +28,7 @@ class Networks:
     """The trained networks of a run: SwAV's, the classifier's or both; else an encoder alone."""
 
     swav: SwAV | None = None
-    classifier: Classifier | None = None
+    classifier: PairClassifier | None = None
     encoder: Encoder | None = None
 
 
@@ -39,20 +39,23 @@ def extract(
     *,
     batch_size: int,
     folder: Path,
+    slots: npt.NDArray[np.int64] | None = None,
     progress: bool = True,
     ranks: Ranks = Ranks(),  # noqa: B008
 ) -> Arrays:
     """Embeddings, projections, prototype logits, logits and CAMs of images.
 
     SwAV's encoder gives ``embedding`` (N, E), ``projection`` (N, P) and ``prototype_logits`` (N, K), cosines; the
-    classifier's gives ``logits`` (N, C) and ``cam`` (N, C, h, w). Without SwAV, ``embedding`` is the classifier's, or
-    that of the encoder alone. Each encoder sees each image once.
+    classifier's gives ``logits`` (N, C) and ``cam`` (N, C, h, w), of the image judged alone; a fused one also gives
+    ``features`` (N, E), its own embedding, from which pairs are judged. Without SwAV, ``embedding`` is the
+    classifier's, or that of the encoder alone. Each encoder sees each image once.
 
     Args:
         pictures: decoded pictures; whole pictures are used, not crops.
         rows: manifest rows wanted, shape (N,).
         networks: at least one of them.
         batch_size: images at once.
+        slots: place of each row's sensor among the sensors, shape (N,); a fused classifier needs it.
         folder: finished chunks are kept here, and taken up by the next call; the caller removes it.
         progress: whether to show a progress bar.
         ranks: processes that share the chunks, and the folder; the leading one gets the results, the others nothing.
@@ -67,7 +70,8 @@ def extract(
                 found: dict[str, list[npt.NDArray[np.float32]]] = {}
                 for at in range(0, len(chunk), batch_size):
                     batch = chunk[at : at + batch_size]
-                    for name, values in embed_batch(pictures.whole(batch), networks).items():
+                    of_batch = None if slots is None else torch.from_numpy(slots[start + at :][: len(batch)])
+                    for name, values in embed_batch(pictures.whole(batch), networks, of_batch).items():
                         found.setdefault(name, []).append(values.float().cpu().numpy())
                     bar.update(len(batch) * ranks.world)
                 with atomic_path(path) as temporary, temporary.open("wb") as stream:
@@ -89,7 +93,7 @@ def _chunk_path(folder: Path, start: int) -> Path:
 
 
 @torch.no_grad()
-def embed_batch(images: torch.Tensor, networks: Networks) -> dict[str, torch.Tensor]:
+def embed_batch(images: torch.Tensor, networks: Networks, slots: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
     """The values named in :func:`extract` of a batch of normalised images, shape (B, 3, h, w)."""
     found: dict[str, torch.Tensor] = {}
     if networks.swav is not None:
@@ -98,10 +102,14 @@ def embed_batch(images: torch.Tensor, networks: Networks) -> dict[str, torch.Ten
     if networks.classifier is not None:
         classifier = networks.classifier
         features = classifier.encoder.feature_map(images)
-        logits, cams = grad_cam(features, lambda leaf: classifier.classify(classifier.encoder.pool(leaf)))
+        where = None if slots is None else slots.to(images.device)
+        logits, cams = grad_cam(features, lambda leaf: classifier.classify(classifier.encoder.pool(leaf), where))
         found |= {"logits": logits, "cam": cams}
+        pooled = classifier.encoder.pool(features)
         if networks.swav is None:
-            found["embedding"] = classifier.encoder.pool(features)
+            found["embedding"] = pooled
+        if isinstance(classifier, FusedClassifier):
+            found["features"] = pooled
     if not found and networks.encoder is not None:
         found["embedding"] = networks.encoder(images)
     return found

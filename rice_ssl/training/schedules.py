@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from rice_ssl.errors import InputError
 
@@ -50,6 +51,14 @@ def momentum(step: int, steps: int, *, between: tuple[float, float], warmup: flo
     rise = int(warmup * steps)
     share = step / rise if step < rise else 1 - (step - rise) / max(1, steps - rise)
     return ends + (peak - ends) * 0.5 * (1 - math.cos(math.pi * share))
+
+
+def set_momentum(group: dict[str, Any], value: float) -> None:
+    """Give an optimizer's parameter group its momentum: Adam's first beta, or SGD's."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
 
 
 def queue_start_step(setting: float | str, steps: int, per_epoch: int) -> int:

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from rice_ssl.config import PretrainConfig
 from rice_ssl.errors import InputError
 from rice_ssl.swav.ranks import Ranks
-from rice_ssl.training.schedules import learning_rate, momentum, queue_start_step, warmup_end
+from rice_ssl.training.schedules import learning_rate, momentum, queue_start_step, set_momentum, warmup_end
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,7 @@ class Timetable:
             group["lr"] = rate
             if config.momentum is None:
                 continue
-            value = momentum(step, self.steps, between=config.momentum, warmup=config.warmup)
-            if "betas" in group:
-                group["betas"] = (value, *group["betas"][1:])
-            else:
-                group["momentum"] = value
+            set_momentum(group, momentum(step, self.steps, between=config.momentum, warmup=config.warmup))
         return rate
 
     def switches(self, step: int) -> list[tuple[str, str]]:

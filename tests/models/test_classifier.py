@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from rice_ssl.config import EncoderConfig
-from rice_ssl.models.classifier import INITIAL_SCALE, Classifier
+from rice_ssl.config import EncoderConfig, FinetuneConfig
+from rice_ssl.errors import InputError
+from rice_ssl.models.classifier import INITIAL_SCALE, Classifier, FusedClassifier, build_classifier, used_slots
 from rice_ssl.models.encoder import Encoder
 
 
@@ -67,3 +68,73 @@ def test_dropout_leaves_out_its_share_in_training_only():
     ones = torch.ones(4000, 16)
     assert float((network.head[1](ones) == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
     assert torch.equal(network.eval().head[1](ones), ones)
+
+
+def fused(hidden=0):
+    torch.manual_seed(1)
+    encoder = Encoder(EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]}))
+    return FusedClassifier(encoder, 3, 2, dropout=0.0, hidden=hidden).eval()
+
+
+def test_a_fused_pair_by_hand():
+    """Without a hidden layer: normalised embeddings side by side, times the weights; a missing one counts as zero."""
+    network = fused()
+    embeddings = torch.rand(4, 2, 16)
+    normed = torch.stack([norm(embeddings[:, slot]) for slot, norm in enumerate(network.norms)], dim=1)
+    weight, bias = network.head[1].weight, network.head[1].bias
+    first, second = weight[:, :16], weight[:, 16:]
+    present = torch.tensor([[True, True], [True, True], [True, False], [False, True]])
+    single, joint = network.judge(embeddings, present)
+    torch.testing.assert_close(single[:, 0], normed[:, 0] @ first.T + bias)
+    torch.testing.assert_close(single[:, 1], normed[:, 1] @ second.T + bias)
+    torch.testing.assert_close(joint[:2], (normed[:, 0] @ first.T + normed[:, 1] @ second.T + bias)[:2])
+    torch.testing.assert_close(joint[2], single[2, 0])
+    torch.testing.assert_close(joint[3], single[3, 1])
+
+
+def test_what_stands_in_for_a_missing_image_makes_no_difference():
+    network, present = fused(hidden=6), torch.tensor([[True, False]])
+    one, other = torch.rand(1, 2, 16), torch.rand(1, 2, 16)
+    other[:, 0] = one[:, 0]
+    assert torch.equal(network.judge(one, present)[1], network.judge(other, present)[1])
+
+
+def test_a_single_image_is_judged_by_its_sensors_weights():
+    network, embeddings = fused(hidden=6), torch.rand(5, 2, 16)
+    single, _ = network.judge(embeddings, torch.ones(5, 2, dtype=torch.bool))
+    for slot in (0, 1):
+        found = network.classify(embeddings[:, slot], torch.full((5,), slot))
+        torch.testing.assert_close(found, single[:, slot])
+    with pytest.raises(ValueError, match="give slots"):
+        network.classify(embeddings[:, 0])
+
+
+def test_a_shared_classifier_judges_images_alike_and_joins_them():
+    network, embeddings = Classifier(fused().encoder, 3).eval(), torch.rand(5, 2, 16)
+    present = torch.ones(5, 2, dtype=torch.bool)
+    single, joint = network.judge(embeddings, present)
+    torch.testing.assert_close(single[:, 1], network.classify(embeddings[:, 1]))
+    torch.testing.assert_close(joint, 1.5 * single.mean(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("sensors", "kind", "slots"),
+    [("shared", Classifier, [0, 1]), ("fused", FusedClassifier, [0, 1]), ("rgnir", Classifier, [1])],
+)
+def test_the_settings_choose_the_classifier(sensors, kind, slots):
+    encoder = EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]})
+    config = FinetuneConfig(sensors=sensors, hidden=6)
+    network = build_classifier(encoder, config, 4, ("rgb", "rgnir"))
+    assert type(network) is kind
+    assert network.head[-1].weight.shape == (4, 6)
+    assert used_slots(config, ("rgb", "rgnir")) == slots
+
+
+def test_of_one_sensor_nothing_is_fused():
+    encoder = EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]})
+    assert type(build_classifier(encoder, FinetuneConfig(sensors="fused"), 3, ("rgb",))) is Classifier
+
+
+def test_an_unknown_sensor_is_named():
+    with pytest.raises(InputError, match="finetune.sensors is 'thermal', but the images are of rgb, rgnir"):
+        used_slots(FinetuneConfig(sensors="thermal"), ("rgb", "rgnir"))

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipelines.embed import predictions_table
+from pipelines.embed import predictions_table, scaled_means
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.config import EncoderConfig
 from rice_ssl.models.classifier import Classifier
@@ -29,7 +29,7 @@ def both(table):
 
 
 def test_predictions_of_pictures_by_hand():
-    table = predictions_table(PICTURES, LOGITS, CLASSES, 1.5)
+    table = predictions_table(PICTURES, LOGITS, CLASSES, scaled_means(PICTURES, LOGITS, 1.5))
     assert set(table) == set(TABLES["predictions"].columns)
     single = table.iloc[:4]
     assert single["pair_id"].tolist() == ["q", "p", "q", "r"]
@@ -43,14 +43,14 @@ def test_predictions_of_pictures_by_hand():
 
 def test_a_pair_is_judged_from_the_scaled_mean_of_its_logits():
     """Twice the mean of the logits is their sum: soft-max weights 1, 2 * 8 and 1 * 4."""
-    pair = both(predictions_table(PICTURES, LOGITS, CLASSES, 2.0)).loc["q"]
+    pair = both(predictions_table(PICTURES, LOGITS, CLASSES, scaled_means(PICTURES, LOGITS, 2.0))).loc["q"]
     assert pair["logits"] == pytest.approx(np.log([1, 16, 4]))
     assert pair["probabilities"] == pytest.approx(np.array([1, 16, 4]) / 21)
     assert (pair["prediction"], pair["label"], pair["split"]) == ("b", "a", "val")
 
 
 def test_a_pair_with_one_picture_is_judged_as_that_picture():
-    pairs = both(predictions_table(PICTURES, LOGITS, CLASSES, 2.0))
+    pairs = both(predictions_table(PICTURES, LOGITS, CLASSES, scaled_means(PICTURES, LOGITS, 2.0)))
     assert pairs.index.tolist() == ["q", "p", "r"]
     assert pairs.loc["p", "logits"].tolist() == LOGITS[1].tolist()
     assert pairs.loc["r", "logits"].tolist() == LOGITS[3].tolist()
@@ -68,12 +68,12 @@ def test_both_sensors_equals_the_classifiers_join():
     there = [(pair, slot) for pair in range(9) for slot in range(2) if present[pair, slot]]
     rows = images(*[(f"p{pair}", ("rgb", "rgnir")[slot], None, "test") for pair, slot in there])
     values = np.stack([logits[pair, slot].numpy() for pair, slot in there])
-    table = predictions_table(rows, values, CLASSES, classifier.log_scale.exp().item())
+    table = predictions_table(rows, values, CLASSES, scaled_means(rows, values, classifier.log_scale.exp().item()))
     np.testing.assert_allclose(np.stack(both(table)["logits"]), joined, atol=1e-6)
 
 
 def test_large_logits_give_finite_probabilities():
-    table = predictions_table(PICTURES, 1e4 * LOGITS, CLASSES, 1.5)
+    table = predictions_table(PICTURES, 1e4 * LOGITS, CLASSES, scaled_means(PICTURES, 1e4 * LOGITS, 1.5))
     assert np.isfinite(np.stack(table["probabilities"])).all()
     assert np.stack(table["probabilities"]).sum(axis=1) == pytest.approx(np.ones(7))
 
@@ -81,7 +81,7 @@ def test_large_logits_give_finite_probabilities():
 def test_the_table_can_be_stored_and_read_back(tmp_path):
     store = RunStore(tmp_path)
     store.create({})
-    table = predictions_table(PICTURES, LOGITS, CLASSES, 1.5)
+    table = predictions_table(PICTURES, LOGITS, CLASSES, scaled_means(PICTURES, LOGITS, 1.5))
     store.write_table("predictions", table)
     read = store.read_table("predictions")
     assert read["prediction"].tolist() == table["prediction"].tolist()

@@ -45,7 +45,7 @@ def test_a_changed_setting_redoes_that_stage_alone(folder, first, tmp_path):
     changed = settings(folder, evaluate={"bootstrap": 150}, run=str(tmp_path / "run"))
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(changed))
     again = json.loads(rice_ssl("run", tmp_path / "changed.yaml", "--json", "--no-progress").stdout)
-    assert again["done"] == ["evaluate"]
+    assert again["done"] == ["evaluate", "channels", "card"]
     assert json.loads((tmp_path / "run" / "report.json").read_text())["bootstrap"] == 150
 
 

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-STAGES = ["import", "pretrain", "finetune", "embed", "map", "evaluate", "dynamics", "submit"]
+STAGES = [
+    "import", "pretrain", "finetune", "cross-validate", "embed", "map", "evaluate", "channels", "dynamics",
+    "submit", "card",
+]  # fmt: skip
 FILES = {
     "run.json",
     "manifest.parquet",
@@ -25,6 +28,11 @@ FILES = {
     "report.json",
     "dynamics.json",
     "submission.csv",
+    "cross_validation.parquet",
+    "channels.parquet",
+    "channels.json",
+    "card.md",
+    "card.html",
 }
 
 
@@ -37,6 +45,7 @@ def settings(folder: Path, **changes):
             "root": str(folder / "images"),
             "test_labels": str(folder / "images" / "test_labels.csv"),
             "image_size": [32, 40],
+            "folds": 3,
             "simulate": {"pairs": 24, "test_fraction": 0.25, "seed": 5},
         },
         "encoder": {"name": "resnet10t", "options": {"channels": [8, 8, 8, 16]}, "pooling": "concat"},
@@ -54,6 +63,7 @@ def settings(folder: Path, **changes):
             "checkpoint_every": 1,
         },
         "finetune": {"epochs": 2, "batch_size": 6, "log_every": 1, "checkpoint_every": 1},
+        "cross_validation": {"views": 2},
         "map": {"methods": ["pca"], "prototype_clusters": 2},
         "evaluate": {"bootstrap": 100},
         "dynamics": {"bootstrap": 100},

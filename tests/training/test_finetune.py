@@ -18,7 +18,7 @@ from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.weights import load_weights, save_weights
 from rice_ssl.sensors import RGB, RGNIR
 from rice_ssl.training.batches import LabelledRows, Pictures
-from rice_ssl.training.finetune import Finetuning
+from rice_ssl.training.finetune import Finetuning, Task
 from rice_ssl.training.pretrain import build_swav
 
 ENCODER = EncoderConfig("resnet10t", {"channels": [8, 8, 8, 8]})
@@ -63,7 +63,7 @@ def begin(
     data, rows = pictures(missing)
     parts = labelled(rows, list(train)), labelled(rows, list(val), shift)
     config = FinetuneConfig(**{**TINY, **changes})
-    return Finetuning(store, data, *parts, classes, (24, 24), ENCODER, config, seed=seed)
+    return Finetuning(store, Task(data, *parts, classes, ("rgb", "rgnir")), ENCODER, config, seed=seed)
 
 
 def stop_after(training, steps, monkeypatch):
@@ -249,20 +249,6 @@ def test_without_swav_weights_the_remedy_is_named(tmp_path):
         ArtifactError, match="There are no weights at .*swav.safetensors. Make them with `rice-ssl pretrain"
     ):
         begin(tmp_path, start="swav")
-
-
-def test_the_loss_by_hand(tmp_path):
-    """Pictures: soft-max (0.5, 0.25, 0.25) and (0.25, 0.5, 0.25) of one pair of class 0; the pair's own besides."""
-    training = begin(tmp_path, label_smoothing=0.0)
-    logits = torch.tensor([[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]]).log()
-    joined, target = torch.tensor([[0.8, 0.1, 0.1]]).log(), torch.tensor([0])
-    both, one = torch.tensor([[True, True]]), torch.tensor([[True]])
-    found = float(training._loss(logits, joined, both, target))
-    assert found == pytest.approx((math.log(2) + math.log(4)) / 2 - math.log(0.8))
-    assert float(training._loss(logits[:, :1], joined, one, target)) == pytest.approx(math.log(2))
-    smooth = begin(tmp_path, label_smoothing=0.3)
-    expected = 0.8 * math.log(2) + 0.2 * math.log(4)  # 0.3 is spread over three classes
-    assert float(smooth._loss(logits[:, :1], joined, one, target)) == pytest.approx(expected)
 
 
 def test_of_a_missing_picture_nothing_is_learnt(tmp_path):

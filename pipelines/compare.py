@@ -1,0 +1,272 @@
+"""``rice-ssl compare``: cross-validated classifiers that differ in sensors, starting weights or labels, compared."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipelines.compared import compare_results
+from pipelines.configuration import parse_config
+from pipelines.frozen import frozen_figures
+from pipelines.run import bring_in, refuse_torchrun, run_one
+from pipelines.stages import CROSS_VALIDATION, STAGES, fingerprints, is_current
+from pipelines.submit import run_submit
+from rice_ssl.artifacts import BusyError, RunStore, locked, write_comparison
+from rice_ssl.config import ComparisonConfig, RunConfig
+from rice_ssl.errors import ArtifactError, InputError, TrainingError
+from rice_ssl.sensors import FUSED, SHARED
+
+_WORDS = {"swav": "SwAV weights", "encoder": "given weights", "random": "random weights"}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One classifier of a comparison, cross-validated."""
+
+    sensors: str
+    start: str
+    label_fraction: float
+    run: RunConfig
+
+    @property
+    def title(self) -> str:
+        """How it is called on screen."""
+        labels = "" if self.label_fraction >= 1 else f", {100 * self.label_fraction:g}% of the labels"
+        return f"{self.sensors}, {_WORDS[self.start]}{labels}"
+
+    @property
+    def store(self) -> RunStore:
+        """Its run directory."""
+        return RunStore(Path(self.run.run))
+
+    def is_current(self, stage: str) -> bool:
+        """Whether a stage is done, by whichever process, of these settings and data."""
+        try:
+            wanted = fingerprints(self.store, self.run)[stage]
+            return is_current(self.store, stage, wanted, STAGES[stage].outputs)
+        except ArtifactError:
+            return False
+
+
+@dataclass(frozen=True)
+class CompareSummary:
+    """What was found; ``table`` has a row for each classifier, ``failures`` a sentence for each that cannot be had."""
+
+    out: str
+    done: int
+    planned: int
+    elsewhere: int
+    table: list[dict[str, str]]
+    submissions: tuple[str, ...]
+    failures: tuple[str, ...]
+    seconds: float
+    finished: bool
+
+    def text(self) -> str:
+        """The table, with its intervals."""
+        state = f"{self.done} of {self.planned} classifiers"
+        if self.elsewhere:
+            state += f" ({self.elsewhere} are another process' work)"
+        if not self.finished:
+            state += "; stopped, the same command resumes"
+        shown = pd.DataFrame(self.table).to_string(index=False) if self.table else "nothing yet"
+        failed = "".join(f"\nfailed: {sentence}" for sentence in self.failures)
+        written = "".join(f"\n{path}" for path in self.submissions)
+        opened = f"Open it with: streamlit run dashboard/app.py -- --comparison {self.out}"
+        return f"{state}\n{shown}{failed}{written}\n{opened}"
+
+
+def run_compare(config: ComparisonConfig, *, progress: bool = True) -> CompareSummary:
+    """Do what is left of a comparison, and write ``comparison.json`` and a submission for each classifier.
+
+    Several processes may work on one comparison: a classifier that another one is at is passed over.
+
+    Raises:
+        InputError: a classifier's settings do not validate; found before anything is computed.
+    """
+    refuse_torchrun("rice-ssl compare")
+    started, out = time.perf_counter(), Path(config.out)
+    conditions, pretraining = plan_conditions(config), pretrain_config(config)
+    if "swav" in config.starts and not _pretrain(pretraining, progress=progress):
+        return _summary(config, conditions, {}, 0, (), started, finished=False)
+    elsewhere, failures, stopped = 0, [], False
+    for number, condition in enumerate(conditions, 1):
+        try:
+            with condition.store.locked():
+                bring_in(condition.store, condition.run, progress=progress)
+            if not condition.is_current(CROSS_VALIDATION):
+                print(f"{number} of {len(conditions)}: {condition.title}", file=sys.stderr)  # noqa: T201
+                summary: Any = run_one(condition.store, condition.run, CROSS_VALIDATION, progress=progress)
+                if not summary.finished:
+                    stopped = True
+                    break
+            for stage in ("evaluate", "card"):
+                if not condition.is_current(stage):
+                    run_one(condition.store, condition.run, stage, progress=progress)
+        except BusyError:
+            elsewhere += 1
+        except (TrainingError, InputError) as error:
+            failures.append(f"{condition.title}: {error}")
+    content = write_results(out, config, conditions, pretraining, progress=progress and not stopped)
+    return _summary(config, conditions, content, elsewhere, tuple(failures), started, finished=not stopped)
+
+
+def _pretrain(config: RunConfig, *, progress: bool) -> bool:
+    """Pretrain what the classifiers start from, once for all processes; False where it was stopped."""
+    store = RunStore(Path(config.run))
+    with locked(store.root / "cache" / "pretraining", wait=True):
+        if store.exists:
+            wanted = fingerprints(store, config)["pretrain"]
+            if is_current(store, "pretrain", wanted, ("weights/swav.safetensors",)):
+                return True
+        with store.locked():
+            bring_in(store, config, progress=progress)
+        summary: Any = run_one(store, config, "pretrain", progress=progress)
+        return bool(summary.finished)
+
+
+def plan_conditions(config: ComparisonConfig) -> list[Condition]:
+    """The classifiers: all sensors from each start first, then those with fewer labels, the least first."""
+    wanted = [(sensors, start, 1.0) for start in config.starts for sensors in config.sensors]
+    shares = sorted(config.label_fractions)
+    wanted += [(config.label_sensors, start, share) for share in shares for start in config.starts]
+    return [Condition(*one, condition_config(config, *one)) for one in wanted]
+
+
+def pretrain_config(config: ComparisonConfig) -> RunConfig:
+    """The run whose SwAV weights the classifiers start from."""
+    folds = {"folds": config.pretrain_folds, "validation_fold": 0}
+    changes: dict[str, Any] = {"finetune": {}, "cross_validation": None}  # the classifiers' own
+    run = (Path(config.out) / "pretraining").as_posix()
+    return _config(config, "SwAV weights", {"run": run, **changes}, data=folds)
+
+
+def condition_config(config: ComparisonConfig, sensors: str, start: Any, label_fraction: float) -> RunConfig:
+    """Configuration of one classifier.
+
+    Raises:
+        InputError: it does not validate; the message names the classifier.
+    """
+    labels = "" if label_fraction >= 1 else f"-{100 * label_fraction:g}-percent"
+    folder = f"{sensors}-{start}{labels}".replace(".", "-")
+    finetune = {**_section(config, "finetune"), **config.finetune.get(start, {}), "start": start, "sensors": sensors}
+    if start == "swav":
+        finetune["swav_run"] = (Path(config.out) / "pretraining").as_posix()
+    if sensors != FUSED:
+        finetune.pop("sensor_dropout", None)
+    if sensors != SHARED:
+        finetune.pop("mix_across", None)
+    changes = {
+        "run": (Path(config.out) / "runs" / folder).as_posix(),
+        "finetune": finetune,
+        "cross_validation": {**_section(config, "cross_validation"), "label_fraction": label_fraction},
+    }
+    return _config(config, f"{sensors}, {_WORDS[start]}{labels}", changes)
+
+
+def _config(
+    config: ComparisonConfig, name: str, changes: dict[str, Any], data: dict[str, Any] | None = None
+) -> RunConfig:
+    where = {"cache": (Path(config.out) / "cache").as_posix(), **_section(config, "data"), **(data or {})}
+    content = {**copy.deepcopy(config.settings), "data": where, "seed": config.seed, "name": f"{config.name}: {name}"}
+    return parse_config({**content, **changes}, f"{name!r} of comparison {config.name!r}")
+
+
+def _section(config: ComparisonConfig, name: str) -> dict[str, Any]:
+    found = copy.deepcopy(config.settings.get(name, {}))
+    if not isinstance(found, dict):
+        raise InputError(f"settings.{name} of comparison {config.name!r} is {found!r}: give a mapping of settings.")
+    return found
+
+
+def write_results(
+    out: Path,
+    config: ComparisonConfig,
+    conditions: Sequence[Condition],
+    pretraining: RunConfig,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Write ``comparison.json`` of the classifiers that are done, by whichever process, and their submissions.
+
+    Returns:
+        The former's content; without any classifier nothing is written, and it is empty.
+    """
+    with locked(out / "cache" / "lock", wait=True):
+        done = [condition for condition in conditions if condition.is_current(CROSS_VALIDATION)]
+        if not done:
+            return {}
+        for condition in done:
+            _submit(out, condition)
+        frozen = frozen_figures(out, config, pretraining, done[0].store, progress=progress)
+        content = compare_results(config, conditions, done, frozen)
+        write_comparison(out, content)
+        figures_frame(content).to_csv(out / "comparison.csv", index=False, float_format="%.6f")
+        return content
+
+
+def _submit(out: Path, condition: Condition) -> None:
+    """The challenge's CSV of a classifier, where there are test pairs."""
+    if condition.label_fraction < 1:
+        return
+    manifest = condition.store.read_table("manifest", ["split"])
+    if (manifest["split"] == "test").any():
+        run_submit(condition.store, condition.run, out=submission_path(out, condition))
+
+
+def submission_path(out: Path, condition: Condition) -> Path:
+    """Where a classifier's submission lies."""
+    return out / "submissions" / f"{Path(condition.run.run).name}.csv"
+
+
+def figures_frame(content: dict[str, Any]) -> pd.DataFrame:
+    """A row for each classifier, judge and figure."""
+    rows = [
+        {"condition": one["name"], "judge": judge, "figure": name, **figure}
+        for one in content["conditions"]
+        for judge, figures in one["figures"].items()
+        for name, figure in figures.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _summary(
+    config: ComparisonConfig,
+    conditions: Sequence[Condition],
+    content: dict[str, Any],
+    elsewhere: int,
+    failures: tuple[str, ...],
+    started: float,
+    *,
+    finished: bool,
+) -> CompareSummary:
+    rows = []
+    for one in content.get("conditions", []):
+        figures = one["figures"].get(one["judge"], {})
+        shown = {
+            title: f"{figures[name]['value']:.3f} [{figures[name]['low']:.3f}, {figures[name]['high']:.3f}]"
+            for name, title in (("log_loss", "log loss"), ("accuracy", "accuracy"))
+            if name in figures
+        }
+        rows.append({"classifier": one["name"], **shown})
+    written = tuple(
+        path.as_posix() for path in (submission_path(Path(config.out), one) for one in conditions) if path.is_file()
+    )
+    return CompareSummary(
+        config.out,
+        len(rows),
+        len(conditions),
+        elsewhere,
+        rows,
+        written,
+        failures,
+        time.perf_counter() - started,
+        finished,
+    )
