@@ -11,7 +11,7 @@ dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
 
 test: install-dev browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: install-dev
 	$(BIN)/ruff check .

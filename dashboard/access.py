@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from rice_ssl.artifacts import ABLATION_FILE, RunStore, read_ablation
-from rice_ssl.embeddings.neighbours import nearest
+from dashboard.command_line import EXAMPLES, ablation_folder, comparison_folder, offered_runs
+from dashboard.pairs import pairs_table
+from rice_ssl.artifacts import ABLATION_FILE, COMPARISON_FILE, RunStore, read_ablation, read_comparison
 from rice_ssl.errors import ArtifactError
-from rice_ssl.evaluation.agreement import jensen_shannon, who_is_right
-from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
-from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.sensors import BOTH
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
-ABLATION = Path(__file__).resolve().parent.parent / "assets" / "ablation"
-DEMO_RUN = Path(__file__).resolve().parent.parent / "assets" / "demo"
+CROSS_VALIDATION, OOF = "cross_validation", "oof"
+JUDGED = ("test", OOF, "val", "train")
+"""Splits on which judges are looked at; ``oof`` are labelled pairs, judged by networks that did not see them."""
+_JUDGED = ["pair_id", "sensor", "probabilities", "prediction"]
 
 
 @dataclass(frozen=True)
@@ -35,23 +32,15 @@ class RunKey:
     stamp: str
 
 
-def offered_runs() -> list[Path]:
-    """Runs named on the command line (``-- --run DIR``, once or more); the demo run where none is."""
-    return _arguments().run or [DEMO_RUN]
-
-
-def _arguments() -> argparse.Namespace:
-    """What the command line names; words that are not ours are Streamlit's."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--run", action="append", type=Path)
-    parser.add_argument("--ablation", type=Path, default=ABLATION)
-    return parser.parse_known_args(sys.argv[1:])[0]
-
-
 def _stamp(path: Path) -> str:
     """State of a file, another one when it was written again; empty where it is not there."""
     state = path.stat() if path.is_file() else None
     return "" if state is None else f"{state.st_mtime_ns}-{state.st_size}"
+
+
+def key_of(path: Path) -> RunKey:
+    """The key of a run directory as it is now."""
+    return RunKey(path.as_posix(), _stamp(path / "run.json"))
 
 
 def ablation() -> dict[str, Any]:
@@ -60,7 +49,7 @@ def ablation() -> dict[str, Any]:
     Raises:
         ArtifactError: it is not there, or cannot be read.
     """
-    folder = _arguments().ablation
+    folder = ablation_folder()
     return _ablation(folder.as_posix(), _stamp(folder / ABLATION_FILE))
 
 
@@ -69,37 +58,31 @@ def _ablation(folder: str, stamp: str) -> dict[str, Any]:
     return read_ablation(Path(folder))
 
 
+def comparison() -> dict[str, Any]:
+    """``comparison.json`` of the folder named on the command line (``-- --comparison DIR``), of ours where none is.
+
+    Raises:
+        ArtifactError: it is not there, or cannot be read.
+    """
+    folder = comparison_folder()
+    return _comparison(folder.as_posix(), _stamp(folder / COMPARISON_FILE))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _comparison(folder: str, stamp: str) -> dict[str, Any]:
+    return read_comparison(Path(folder))
+
+
 def current_run() -> RunKey:
     """The run on screen: one of those offered, never a path out of a URL."""
     runs = offered_runs()
     number = st.session_state.get("run", 0)
-    path = runs[number if isinstance(number, int) and 0 <= number < len(runs) else 0]
-    return RunKey(path.as_posix(), _stamp(path / "run.json"))
-
-
-def other_runs(run: RunKey, most: int = 40) -> dict[str, RunKey]:
-    """Runs that have a training log, to be laid over a run: those offered, and the run directories beside it.
-
-    Args:
-        run: the run on screen, which is left out.
-        most: directories that are offered.
-
-    Returns:
-        What to call each -> the run.
-    """
-    own = Path(run.path).resolve()
-    places = [*offered_runs(), *sorted(path.parent for path in own.parent.glob("*/run.json"))]
-    found: dict[Path, RunKey] = {}
-    for path in places:
-        if path.resolve() != own and RunStore(path).has("metrics") and len(found) < most:
-            found.setdefault(path.resolve(), RunKey(path.as_posix(), _stamp(path / "run.json")))
-    return {f"{path.parent.name}/{path.name}": key for path, key in found.items()}
+    return key_of(runs[number if isinstance(number, int) and 0 <= number < len(runs) else 0])
 
 
 def example_run(name: str) -> RunKey:
     """A run of the examples that come with the project."""
-    path = EXAMPLES / name
-    return RunKey(path.as_posix(), _stamp(path / "run.json"))
+    return key_of(EXAMPLES / name)
 
 
 def example(name: str) -> bytes:
@@ -160,6 +143,11 @@ def has(run: RunKey, name: str) -> bool:
     return RunStore(Path(run.path)).has(name)
 
 
+def has_document(run: RunKey, name: str) -> bool:
+    """Whether the JSON document is there; a table may bear the same name."""
+    return (Path(run.path) / f"{name}.json").is_file()
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _cams(run: RunKey) -> tuple[dict[tuple[str, str], int], npt.NDArray[np.float16]]:
     index, maps = RunStore(Path(run.path)).read_cams()
@@ -194,6 +182,26 @@ def titles(run: RunKey) -> dict[str, str]:
     return {**{str(s["name"]): str(s["title"]) for s in info(run)["sensors"]}, BOTH: "Joint"}
 
 
+def finetuning(run: RunKey) -> dict[str, Any]:
+    """Section ``finetune`` of the configuration; empty where it is not noted."""
+    config = info(run).get("config")
+    section = config.get("finetune") if isinstance(config, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+def trained_sensors(run: RunKey) -> str | None:
+    """``shared``, ``fused``, or the sensor whose images alone the classifier learnt from; None where not noted."""
+    found = finetuning(run).get("sensors")
+    return found if isinstance(found, str) else None
+
+
+def swav_run(run: RunKey) -> str | None:
+    """Directory of another run whose SwAV weights the classifier began with; None where they are the run's own."""
+    section = finetuning(run)
+    found = section.get("swav_run") if section.get("start") == "swav" else None
+    return found if isinstance(found, str) and found else None
+
+
 def weights_from(run: RunKey) -> str | None:
     """Name of the other run whose weights were used; None where they are the run's own."""
     name = info(run).get("weights_from")
@@ -218,44 +226,83 @@ def was_seen(run: RunKey, split: str) -> bool:
     A run with the weights of another keeps the splits that its pairs had there; one that does not note where that run
     is, is older than this rule, and none of its pairs were seen.
     """
-    return split != "test" and (weights_from(run) is None or "weights_run" in info(run))
+    return split not in ("test", OOF) and (weights_from(run) is None or "weights_run" in info(run))
+
+
+def judged_by(run: RunKey) -> str | None:
+    """Table that says what is said of the pairs: ``predictions``, or ``cross_validation`` where there are none."""
+    return next((name for name in ("predictions", CROSS_VALIDATION) if has(run, name)), None)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def pairs(run: RunKey) -> pd.DataFrame:
-    """One row for each pair, indexed by pair_id.
+    """One row for each pair, indexed by pair_id; see :func:`dashboard.pairs.pairs_table`.
 
-    Columns: ``label`` and ``split``; for each sensor S (and ``both``) with predictions ``S_prediction``,
-    ``S_confidence`` and ``S_correct`` (null where unlabelled);
-    where there are two sensors ``divergence`` (Jensen-Shannon, bits), ``agree`` and
-    ``who_is_right``. Without predictions only the first two.
+    ``label`` and ``split`` as in the manifest; predictions are those of :func:`judged_by`, none where it is None.
     """
-    store = RunStore(Path(run.path))
+    store, judged = RunStore(Path(run.path)), judged_by(run)
     frame = store.read_table("manifest", ["pair_id", "label", "split"]).groupby("pair_id").first()
-    if not store.has("predictions"):
-        return frame
-    predictions = store.read_table("predictions")
-    probabilities: dict[str, pd.Series] = {}
-    for sensor, part in predictions.groupby("sensor"):
-        own = part.set_index("pair_id")
-        probabilities[str(sensor)] = own["probabilities"]
-        frame[f"{sensor}_prediction"] = own["prediction"]
-        frame[f"{sensor}_confidence"] = own["probabilities"].map(max)
-        right = (frame[f"{sensor}_prediction"] == frame["label"]).astype("boolean")
-        frame[f"{sensor}_correct"] = right.where(frame["label"].notna() & frame[f"{sensor}_prediction"].notna())
-    names = [name for name in (s["name"] for s in store.info()["sensors"]) if name in probabilities][:2]
-    if len(names) == 2:
-        first, second = (probabilities[name] for name in names)
-        shared = frame.index[frame.index.isin(first.index) & frame.index.isin(second.index)]
-        if len(shared):
-            tables = [np.stack(side.loc[shared].to_list()) for side in (first, second)]
-            frame.loc[shared, "divergence"] = jensen_shannon(*tables)
-            same = frame.loc[shared, f"{names[0]}_prediction"] == frame.loc[shared, f"{names[1]}_prediction"]
-            frame.loc[shared, "agree"] = same.astype("boolean")
-            known = shared[frame.loc[shared, "label"].notna()]
-            right = [frame.loc[known, f"{name}_correct"].to_numpy(dtype=bool) for name in names]
-            frame.loc[known, "who_is_right"] = who_is_right(right[0], right[1], (names[0], names[1]))
-    return frame
+    return pairs_table(frame, store.read_table(judged, _JUDGED) if judged else None, sensors(run))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def cross_validated(run: RunKey) -> pd.DataFrame:
+    """Pairs that cross-validation judged, as :func:`pairs`; ``split`` is ``oof`` or ``test``.
+
+    Raises:
+        ArtifactError: the table is not there, or cannot be read.
+    """
+    judged = RunStore(Path(run.path)).read_table(CROSS_VALIDATION, [*_JUDGED, "label", "split"])
+    return pairs_table(judged.groupby("pair_id")[["label", "split"]].first(), judged, sensors(run))
+
+
+def judged_pairs(run: RunKey, split: str) -> pd.DataFrame:
+    """Pairs of a split with what is said of them: of ``oof``, and of ``test`` without predictions, cross-validation.
+
+    Raises:
+        ArtifactError: a table is not there, or cannot be read.
+    """
+    frame = cross_validated(run) if is_calibrated(run, split) else pairs(run)
+    return frame[frame["split"] == split]
+
+
+def judgements(run: RunKey, split: str) -> pd.DataFrame:
+    """Columns ``pair_id``, ``sensor`` (judge), ``probabilities`` and ``label`` of a split; see :func:`judged_pairs`.
+
+    Raises:
+        ArtifactError: the table is not there, or cannot be read.
+    """
+    name = CROSS_VALIDATION if is_calibrated(run, split) else "predictions"
+    found = table(run, name, ["pair_id", "sensor", "probabilities", "label", "split"])
+    return found[found["split"] == split].drop(columns="split")
+
+
+def images(run: RunKey) -> pd.DataFrame:
+    """SHA-256 of each pair's images: a row for each pair, a column for each sensor; null where it has none."""
+    manifest = table(run, "manifest", ["pair_id", "sensor", "sha256"]).drop_duplicates(["pair_id", "sensor"])
+    return manifest.pivot(index="pair_id", columns="sensor", values="sha256")
+
+
+def card(run: RunKey) -> tuple[str | None, bytes | None]:
+    """Model card as Markdown, and as a page of HTML to be downloaded; None where there is none."""
+    text, html = Path(run.path) / "card.md", Path(run.path) / "card.html"
+    return (
+        text.read_text(encoding="utf-8", errors="replace") if text.is_file() else None,
+        html.read_bytes() if html.is_file() else None,
+    )
+
+
+def is_calibrated(run: RunKey, split: str) -> bool:
+    """Whether probabilities on a split are those of cross-validation, which are scaled by a temperature."""
+    return split == OOF or judged_by(run) == CROSS_VALIDATION
+
+
+def judged_splits(run: RunKey) -> list[str]:
+    """Splits that have pairs that were judged, in the order in which figures matter."""
+    there = set(cross_validated(run)["split"]) if has(run, CROSS_VALIDATION) else set()
+    if judged_by(run) == "predictions":
+        there = (there & {OOF}) | set(pairs(run)["split"])
+    return [split for split in JUDGED if split in there]
 
 
 @st.cache_data(max_entries=2048, show_spinner=False)
@@ -266,83 +313,20 @@ def probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
 
 @st.cache_data(max_entries=2048, show_spinner=False)
 def contributions(run: RunKey, pair_id: str) -> dict[str, list[float]]:
-    """What each sensor adds to the pair's logits, which are their sum; empty where an image or the scale lacks."""
+    """What each sensor adds to the pair's logits; empty where an image or the scale lacks, or they are not the sum."""
     logits = dict(_vectors_of_pairs(run, "logits").get(pair_id, []))
     single = {sensor: values for sensor, values in logits.items() if sensor != BOTH}
     scale = info(run).get("pair_scale")
     if len(single) < 2 or not isinstance(scale, float):
         return {}
-    return {sensor: [scale * value / len(single) for value in values] for sensor, values in single.items()}
+    parts = {sensor: [scale * value / len(single) for value in values] for sensor, values in single.items()}
+    return parts if np.allclose(np.sum(list(parts.values()), axis=0), logits.get(BOTH, np.nan), atol=0.05) else {}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _vectors_of_pairs(run: RunKey, column: str) -> dict[str, list[tuple[str, list[float]]]]:
-    frame = RunStore(Path(run.path)).read_table("predictions", ["pair_id", "sensor", column])
+    frame = RunStore(Path(run.path)).read_table(judged_by(run) or "predictions", ["pair_id", "sensor", column])
     found: dict[str, list[tuple[str, list[float]]]] = {}
     for pair_id, sensor, values in frame.itertuples(index=False):
         found.setdefault(pair_id, []).append((sensor, [float(value) for value in values]))
     return found
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _embedding_index(run: RunKey) -> dict[str, tuple[list[str], npt.NDArray[np.int64]]]:
-    keys = RunStore(Path(run.path)).read_table("embeddings", ["pair_id", "sensor"])
-    return {str(s): (part["pair_id"].tolist(), part.index.to_numpy()) for s, part in keys.groupby("sensor")}
-
-
-@st.cache_data(max_entries=4096, show_spinner=False)
-def neighbours(run: RunKey, pair_id: str, sensor: str, among: str, count: int = 6) -> list[tuple[str, float]]:
-    """Pairs whose image of the sensor ``among`` is nearest, by cosine of embeddings, to a pair's image of ``sensor``.
-
-    The pair itself is left out when ``among`` is ``sensor``, and kept otherwise: whether the encoder finds the twin is
-    of interest. Empty where the image has no embedding.
-    """
-    embeddings, index = vectors(run, "embeddings", "embedding"), _embedding_index(run)
-    if embeddings is None or sensor not in index or among not in index or pair_id not in index[sensor][0]:
-        return []
-    query = embeddings[index[sensor][1][index[sensor][0].index(pair_id)]]
-    ids, rows = index[among]
-    exclude = ids.index(pair_id) if among == sensor else None
-    found, similarity = nearest(query, embeddings[rows], count, exclude=exclude)
-    return [(ids[row], float(value)) for row, value in zip(found, similarity, strict=True)]
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def prototypes(run: RunKey) -> pd.DataFrame:
-    """One row for each prototype; see :func:`rice_ssl.evaluation.prototypes.prototype_table`.
-
-    Raises:
-        ArtifactError: the run has no prototypes.
-    """
-    logits = vectors(run, "embeddings", "prototype_logits")
-    if logits is None:
-        raise ArtifactError(f"This run has no prototypes. {remedy(run, 'pretrain')}")
-    return prototype_table(table(run, "prototypes"), pairs(run)["label"], logits.shape[1])
-
-
-def clusters(run: RunKey) -> pd.Series:
-    """Cluster of each prototype, counted from 1 for the largest, indexed by prototype; empty where the map has none."""
-    maps = table(run, "map", ["kind", "prototype", "cluster"])
-    own = maps[(maps["kind"] == "prototype") & (maps["cluster"] >= 0)].drop_duplicates("prototype")
-    return own.set_index("prototype")["cluster"] + 1
-
-
-QUALITY_SAMPLE = 2000
-
-
-@st.cache_data(max_entries=32, show_spinner="Measuring the map …")
-def quality(run: RunKey, space: str, method: str) -> MapQuality | None:
-    """How far a map may be believed, on a seeded sample of at most 2,000 images; None where they are fewer than 50."""
-    name = "predictions" if space == "logits" else "embeddings"
-    maps = table(run, "map")
-    maps = maps[(maps["kind"] == "image") & (maps["space"] == space) & (maps["method"] == method)]
-    original = vectors(run, name, space)
-    if original is None or len(maps) < FEWEST:
-        return None
-    keys = table(run, name, ["pair_id", "sensor"]).itertuples(index=False, name=None)
-    row = {key: number for number, key in enumerate(keys)}
-    if len(maps) > QUALITY_SAMPLE:
-        maps = maps.sample(QUALITY_SAMPLE, random_state=0)
-    rows = [row[key] for key in zip(maps["pair_id"], maps["sensor"], strict=True)]
-    metric = "euclidean" if space == "logits" else "cosine"
-    return map_quality(original[rows], maps[["x", "y"]].to_numpy(), metric=metric)

@@ -13,22 +13,26 @@ if str(Path(__file__).resolve().parent.parent) not in sys.path:  # started from 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dashboard import access
+from dashboard.command_line import offered_runs
+from dashboard.components import about_run
 from dashboard.components.notice import guarded
-from dashboard.screens import ablation, leaf, map, overview, prototypes, sensors, training
+from dashboard.screens import ablation, leaf, map, overview, prototypes, runs, sensors, training
 from rice_ssl.errors import RiceSSLError
 
 ICON = (
     Path(__file__).resolve().parent.parent / "assets" / "icon.png"
 )  # a file: a named icon is fetched from a font server
-ABLATION = "Ablation"  # the screen that is not about a run: what is said of the run does not hold for it
+# Screens that also show what is not of the open run: where they speak of it, they say themselves what holds for it.
+OTHERS = ("Sensors", "Runs", "Training", "Ablation")
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),
     ("Sensors", sensors.page, ":material/compare:"),
+    ("Runs", runs.page, ":material/difference:"),
     ("Map", map.page, ":material/scatter_plot:"),
     ("Prototypes", prototypes.page, ":material/category:"),
     ("Training", training.page, ":material/show_chart:"),
-    (ABLATION, ablation.page, ":material/compare_arrows:"),
+    ("Ablation", ablation.page, ":material/compare_arrows:"),
 )
 
 
@@ -44,7 +48,7 @@ def main() -> None:
     chosen = st.navigation([*pages.values(), by_name])
     if chosen.url_path == by_name.url_path:
         chosen.run()  # goes to the first screen; before a widget is bound to what the link says, which goes with it
-    _about_run(badges=chosen.title != ABLATION)
+    _about_run(badges=chosen.title not in OTHERS)
     chosen.run()
 
 
@@ -59,7 +63,7 @@ def _by_name(title: str, pages: Mapping[str, Any]) -> Any:
 
 def _about_run(*, badges: bool) -> None:
     """Which run this is, a choice where several are offered, and badges where its data or weights are simulated."""
-    runs = access.offered_runs()
+    runs = offered_runs()
     with st.sidebar:
         if len(runs) > 1:
             names = _told_apart([run.name for run in runs])
@@ -72,15 +76,8 @@ def _about_run(*, badges: bool) -> None:
         st.caption(f"Run **{info.get('name', runs[0].name)}**")
         if other:
             st.caption(f"Weights of the run **{other}**")
-    if not badges:
-        return
-    told = ["Simulated data: no picture here is a photograph"] if info.get("simulated") else []
-    if other and info.get("weights_simulated"):
-        told.append(f"Weights trained on simulated leaves (run {other})")
-    if told:
-        with st.container(horizontal=True, gap="small"):
-            for text in told:
-                st.badge(text, icon=":material/science:", color="orange")
+    if badges:
+        about_run.badges(run)
 
 
 def _told_apart(names: list[str]) -> list[str]:

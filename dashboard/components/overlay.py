@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, state
+from dashboard import access, run_list, state
 from dashboard.charts.drops import main_drop
 from dashboard.charts.overlay import COLOURS, Overlaid, overlay_figure
 from dashboard.charts.training import metric_title
-from dashboard.components import picture
+from dashboard.components import picture, uploaded_log
 from dashboard.components.evidence import titles_of
 from dashboard.components.notice import explain
 from dashboard.components.short_link import choose
@@ -26,7 +26,6 @@ from dashboard.components.shown_log import (
     shown_run,
     shown_upload,
 )
-from dashboard.components.uploaded_log import UploadedLog
 from rice_ssl.dynamics.generalisation import Generalisation, early_generalisation
 from rice_ssl.dynamics.generalisation_runs import generalisation_by_batch_size
 from rice_ssl.dynamics.logs import TrainingLog
@@ -35,12 +34,6 @@ from rice_ssl.errors import InputError, RiceSSLError
 
 AXES = {"share": "Share of the log", "step": "Step", "drop": "From the drop"}
 UPLOADED = "Your log"
-_UPLOADED = "training_overlay_upload"
-
-
-def remember(given: UploadedLog | None, settings: dict[str, Any]) -> None:
-    """Keep what the user gave on the screen of their own log, so that it can be laid over other logs."""
-    st.session_state[_UPLOADED] = None if given is None else (given, settings)
 
 
 def draw(shown: Shown, stage: str) -> None:
@@ -80,7 +73,7 @@ def draw(shown: Shown, stage: str) -> None:
 def _choices(shown: Shown, stage: str) -> dict[str, Callable[[], Shown]]:
     """What to call each log that can be laid over this one -> what reads it."""
     run, example = access.current_run(), access.example_run("queue-start")
-    runs = {name_of(run): run, **access.other_runs(run)}
+    runs = {name_of(run): run, **run_list.other_runs(run)}
     found: dict[str, Callable[[], Shown]] = {
         name: lambda key=key, name=name: shown_run(key, stage, shown.metric, name)
         for name, key in runs.items()
@@ -89,7 +82,7 @@ def _choices(shown: Shown, stage: str) -> dict[str, Callable[[], Shown]]:
     if stage == "pretrain":
         found[ORIGINAL] = shown_original
         found[EXAMPLE] = lambda: shown_run(example, stage, shown.metric, EXAMPLE)
-        kept = st.session_state.get(_UPLOADED)
+        kept = uploaded_log.kept_log()
         if kept is not None and kept[0].name != shown.name:
             found[UPLOADED] = lambda: shown_upload(*kept, shown.metric)
     found.pop(shown.name, None)

@@ -89,6 +89,12 @@ def log_of(run: access.RunKey, stage: str) -> TrainingLog:
             f"These images were not trained on: the weights are those of the run {other}, and so is the training log. "
             f"Open that run to see it{told}."
         )
+    began = access.swav_run(run)
+    if began and not access.has(run, "metrics"):
+        raise ArtifactError(
+            f"This run keeps no training log. Its classifier began with the SwAV weights of {began}; open that run to "
+            f"see how they were trained: `streamlit run dashboard/app.py -- --run {began}`."
+        )
     return log_of_run(access.table(run, "metrics"), stage)
 
 

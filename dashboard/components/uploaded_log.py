@@ -20,7 +20,7 @@ from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 
 UPLOAD_MB = 100
 """Largest file; .streamlit/config.toml says the same. A server holds it in memory as long as the session lasts."""
-_KEPT = "training_kept_log"
+_KEPT, _NAMED, _SETTLED = "training_kept_log", "training_kept_columns", "training_kept_recipe"
 _COLUMNS = {
     "training_step_column": "Step or epoch column",
     "training_train_column": "Training loss column",
@@ -80,6 +80,7 @@ def given_log() -> UploadedLog | None:
             column.text_input(title, key=key, persist_state="session").strip()
             for column, (key, title) in zip(st.columns(3), _COLUMNS.items(), strict=True)
         ]
+    st.session_state[_NAMED] = tuple(named)
     if kept is None:
         st.caption(
             "Reads what fastai's, Keras' and Lightning's CSV loggers write (`epoch,train_loss,valid_loss`, "
@@ -91,8 +92,16 @@ def given_log() -> UploadedLog | None:
     return UploadedLog(*kept, *named)
 
 
+def kept_log() -> tuple[UploadedLog, dict[str, Any]] | None:
+    """The log that is kept and its recipe, as they were last shown, on whatever screen; None where there is none."""
+    kept = st.session_state.get(_KEPT)
+    if kept is None or _NAMED not in st.session_state:
+        return None
+    return UploadedLog(*kept, *st.session_state[_NAMED]), st.session_state.get(_SETTLED, {})
+
+
 def _forget() -> None:
-    for key in (_KEPT, *_COLUMNS):
+    for key in (_KEPT, _NAMED, *_COLUMNS):
         st.session_state.pop(key, None)
 
 
@@ -166,6 +175,7 @@ def given_recipe() -> dict[str, Any]:
         event = _other_event()
         if event:
             settings["events"] = [event]
+    st.session_state[_SETTLED] = settings
     return settings
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SPLITS = {"test": "Test", "val": "Validation", "train": "Training"}
 """Split -> its title, in the order in which figures matter."""
+JUDGED = {"test": "Test", "oof": "Out of fold", "val": "Validation", "train": "Training"}
+"""The same with the labelled pairs of cross-validation, each judged by networks that did not see it."""
 NO_LABEL = "no label"
 METHODS_MEANING = (
     "UMAP: uniform manifold approximation and projection. t-SNE: t-distributed stochastic neighbour embedding. "
@@ -13,7 +15,7 @@ METHODS_MEANING = (
 
 def split_title(split: object) -> str:
     """How a split is written; one of an unknown name by that name."""
-    return SPLITS.get(str(split), str(split))
+    return JUDGED.get(str(split), str(split))
 
 
 def label_text(label: object) -> str:

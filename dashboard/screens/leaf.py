@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from dashboard import access, state
+from dashboard import access, computed, state
 from dashboard.access import RunKey
 from dashboard.charts.leaf import probability_bars
+from dashboard.components import channels
 from dashboard.components.gallery import gallery
 from dashboard.components.notice import explain
 from dashboard.components.pair_picker import pick_pair
@@ -39,6 +40,10 @@ def page() -> None:
         return
     _headline(run, pair_id, pairs.loc[pair_id])
     _side_by_side(run, pair_id, pairs.loc[pair_id])
+    try:
+        channels.of_pair(run, pair_id)
+    except ArtifactError as error:
+        explain(error)
     _neighbours(run, pair_id, pairs)
 
 
@@ -69,6 +74,8 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
         help="Jensen-Shannon divergence of the two sensors' probabilities: 0 bits where they are the same, "
         "1 bit where each is certain of another class.",
     )
+    if access.judged_by(run) == access.CROSS_VALIDATION:
+        st.caption("Predictions of cross-validation, by networks that did not see this pair.")
 
 
 @st.fragment
@@ -89,15 +96,18 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
         if class_name != PREDICTED or isinstance(row.get(f"{name}_prediction"), str)
     }
     scale = max((float(cams[name][number].max()) for name, number in shown.items()), default=0.0)
-    probabilities = access.probabilities(run, pair_id) if access.has(run, "predictions") else {}
+    probabilities = access.probabilities(run, pair_id) if access.judged_by(run) else {}
     left, right = st.columns([3, 1], gap="medium")
     with left:
         pictures = st.grid(len(names), min_column_width=NARROWEST, gap="small")
-        for name in names:
-            with pictures.cell():
+        try:
+            for name in names:
                 number = shown.get(name)
                 evidence = None if number is None else (cams[name][number], classes[number])
-                _picture(run, pair_id, name, evidence, opacity, scale)
+                with pictures.cell():
+                    _picture(run, pair_id, name, evidence, opacity, scale)
+        except ArtifactError as error:  # the run keeps no pictures
+            explain(error)
         if shown:
             _colour_scale(scale)
         bars = st.grid(len(names), min_column_width=NARROWEST, gap="small")
@@ -197,7 +207,7 @@ def _neighbours(run: RunKey, pair_id: str, pairs: pd.DataFrame) -> None:
     )  # fmt: skip
     own, among = options[str(chosen)]
     try:
-        found = access.neighbours(run, pair_id, own, among, NEIGHBOURS)
+        found = computed.neighbours(run, pair_id, own, among, NEIGHBOURS)
     except ArtifactError as error:
         explain(error)
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, state
+from dashboard import access, computed, state
 from dashboard.access import RunKey
 from dashboard.charts.figures import CLASS_COLOURS, CORRECT, GREY, WRONG, class_colours, cluster_colour, sensor_colours
 from dashboard.charts.map import METHODS, image_map, point_map, spread_out
@@ -134,7 +134,7 @@ def _described(run: RunKey, points: pd.DataFrame) -> pd.DataFrame:
         found = found.merge(own, on=["pair_id", "sensor"], how="left")
         number = found["prototype"].map(lambda value: "none" if pd.isna(value) else str(int(value)))
         found["hover"] += "<br>prototype " + number
-        clusters = access.clusters(run)
+        clusters = computed.clusters(run)
         if len(clusters):
             found["cluster"] = found["prototype"].map(clusters).map(lambda v: "none" if pd.isna(v) else str(int(v)))
             found["hover"] += " in cluster " + found["cluster"]
@@ -201,7 +201,7 @@ def _quality(run: RunKey, points: pd.DataFrame, shown: Shown) -> None:
     """What the map may be used for."""
     said = ["Distances on a map are not evidence: neighbours are computed in the original space."]
     try:
-        found = access.quality(run, shown.space, shown.method)
+        found = computed.quality(run, shown.space, shown.method)
     except ArtifactError as error:
         explain(error)
         found = None

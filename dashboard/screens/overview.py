@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, state
+from dashboard import access, computed, state
 from dashboard.access import RunKey
 from dashboard.charts.sensors import figures_with_intervals
-from dashboard.components.notice import explain
-from dashboard.components.words import SPLITS, label_text, split_title
+from dashboard.components import about_run, findings, reported
+from dashboard.components.figure_words import differences
+from dashboard.components.notice import explain, reading
+from dashboard.components.words import JUDGED, label_text, split_title
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
@@ -33,7 +35,7 @@ def page() -> None:
     for title, part in (
         ("How good are the predictions?", _figures),
         ("Pairs of this run", _samples),
-        ("Findings in the data", _findings),
+        ("Findings in the data", findings.draw),
     ):
         st.subheader(title)
         try:
@@ -74,45 +76,62 @@ def _trained(run: RunKey, info: Mapping[str, Any], pretrain: Mapping[str, Any]) 
         seen = int(splits.map(lambda split: access.was_seen(run, split)).sum())
         told = f"{seen:,} of these pairs were among its own" if seen else "these images were not trained on"
         return f"Weights of the run {other}{simulated}; {told}."
+    start, swav_run = str(access.finetuning(run).get("start", "")), access.swav_run(run)
+    began = {"random": "random weights", "encoder": "the weights of another encoder"}.get(start, "")
+    if swav_run:
+        began = f"the SwAV weights of the run {swav_run}"
+    told = f"The classifier began with {began}." if began else ""
+    if began and "pretrain" not in info["stages"]:
+        return told
     views = info.get("effective_views", pretrain.get("views", "not noted"))
     epochs = f", {pretrain['epochs']} epochs" if "epochs" in pretrain else ""
     prototypes = f", {pretrain['prototypes']} prototypes" if "prototypes" in pretrain else ""
-    return f"SwAV (swapped assignments between views) pretraining on views `{views}`{epochs}{prototypes}."
+    swav = f"SwAV (swapped assignments between views) pretraining on views `{views}`{epochs}{prototypes}."
+    return f"{swav} {told}".strip()
 
 
 def _figures(run: RunKey) -> None:
-    report = access.document(run, "report")
-    splits = [split for split in ("test", "val") if report["splits"].get(split, {}).get("sensors")]
+    report = computed.report(run)
+    with reading("report.json", reported.command(run)):
+        splits = [split for split in JUDGED if split != "train" and report["splits"].get(split, {}).get("sensors")]
     if not splits:
         st.info("No pair outside the training split has a label, so nothing can be judged.")
         return
-    state.say_unknown("judged", [SPLITS[split] for split in splits], SPLITS[splits[0]])
+    state.say_unknown("judged", [JUDGED[split] for split in splits], JUDGED[splits[0]])
     split = st.segmented_control(
-        "Pairs", splits, default=splits[0], format_func=SPLITS.__getitem__, required=True, key="judged",
+        "Pairs", splits, default=splits[0], format_func=JUDGED.__getitem__, required=True, key="judged",
         bind="query-params",
     )  # fmt: skip
     if said := _reservations(run, str(split), splits):
         st.caption(" ".join(said))
-    part, titles = report["splits"][split], access.titles(run)
+    with reading("report.json", reported.command(run)):
+        _of_split(run, report, report["splits"][split])
+
+
+def _of_split(run: RunKey, report: Mapping[str, Any], part: Mapping[str, Any]) -> None:
+    """The figures of one split, and the differences between judges in words."""
+    titles = access.titles(run)
     columns = st.columns(len(FIGURES))
     for column, (name, (title, meaning)) in zip(columns, FIGURES.items(), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{title}**", help=meaning)
             figure = figures_with_intervals(part, name, titles, access.sensors(run))
             st.plotly_chart(figure, config={"displayModeBar": False}, key=f"figure-{name}", alt=title)
-    for sentence in _differences(part, titles):
+    for sentence in differences(part, titles):
         st.markdown(f"- {sentence}")
     pairs = max(one["n"] for one in part["sensors"].values())
     joint = f" {titles[BOTH]}: one prediction of the pair from all its sensors." if BOTH in part["sensors"] else ""
     st.caption(
-        f"Intervals: {100 * report['confidence']:g}%, bootstrap over {pairs} pairs, {report['bootstrap']} repetitions."
-        f"{joint}"
+        f"Intervals: {100 * report['confidence']:g}%, over {pairs:,} pairs; those that are bootstrapped with "
+        f"{report['bootstrap']:,} repetitions.{joint} How far a confidence can be trusted: Sensors, Reliability."
     )
 
 
 def _reservations(run: RunKey, split: str, judged: Sequence[str]) -> list[str]:
     """What to bear in mind of figures on a split, and why there are none on test pairs."""
-    found = []
+    found = [about_run.classifier(run)] if about_run.classifier(run) else []
+    if split == access.OOF:
+        found.append("Each pair was judged by networks that did not see it (cross-validation).")
     if access.was_seen(run, split):
         found.append("The epoch was chosen on these pairs, so these figures flatter a little.")
     if "test" not in judged:
@@ -125,27 +144,10 @@ def _reservations(run: RunKey, split: str, judged: Sequence[str]) -> list[str]:
     return found
 
 
-def _differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
-    """Paired differences of accuracy and log loss in words, a sentence for every two predictors."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for gap in part["differences"]:
-        a, b = (titles.get(name, name) for name in (gap["a"], gap["b"]))
-        shown = [gap[key] for key in ("value", "low", "high")]
-        if gap["name"] == "accuracy":
-            value, low, high = (100 * number for number in shown)
-            words, a_gains = f"accuracy {value:+.1f} points [{low:+.1f}, {high:+.1f}]", low > 0
-        else:
-            value, low, high = shown
-            words, a_gains = f"log loss {value:+.2f} nats [{low:+.2f}, {high:+.2f}]", high < 0
-        clear = low > 0 or high < 0
-        verdict = f"**{a if a_gains else b} is better**" if clear else "no clear difference (the interval holds 0)"
-        found.setdefault((a, b), []).append(f"{words}: {verdict}")
-    return [f"{a} against {b}: {'; '.join(sentences)}." for (a, b), sentences in found.items()]
-
-
 def _samples(run: RunKey) -> None:
     """A few pairs, both sensors side by side."""
     pairs, titles = access.pairs(run), access.titles(run)
+    access.table(run, "thumbnails", ["pair_id"])  # that there are none is said before anything is drawn
     turn = pairs.groupby(pairs["label"].map(label_text)).cumcount()  # one of each label, then a second of each
     chosen = pairs.loc[turn.sort_values(kind="stable").index[:SAMPLES]]
     for column, pair_id in zip(st.columns(SAMPLES), chosen.index, strict=False):
@@ -162,25 +164,3 @@ def _samples(run: RunKey) -> None:
                 st.caption(f"{label_text(row['label'])} · {split_title(row['split'])}")
                 if st.button("Open", key=f"open-{pair_id}", type="tertiary", icon=":material/open_in_new:"):
                     state.open_screen("leaf", pair=pair_id)
-
-
-def _findings(run: RunKey) -> None:
-    findings = access.table(run, "findings")
-    if findings.empty:
-        st.success("The import found nothing wrong: every pair is complete, and no image is there twice.")
-        return
-    counts = findings["kind"].value_counts()
-    with st.container(horizontal=True):
-        for kind, count in counts.items():
-            st.badge(f"{str(kind).replace('_', ' ')}: {count}", color="orange", icon=":material/warning:")
-    with st.expander(f"All {len(findings):,} findings", icon=":material/list:"):
-        titles = access.titles(run)
-        shown = pd.DataFrame(
-            {
-                "Finding": findings["kind"].str.replace("_", " "),
-                "Pair": findings["pair_id"].fillna(""),
-                "Sensor": findings["sensor"].map(lambda name: titles.get(name, name)).fillna(""),
-                "What was found": findings["detail"],
-            }
-        )
-        st.dataframe(shown, hide_index=True, alt="Findings of the import")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, state
+from dashboard import access, computed, state
 from dashboard.access import RunKey
 from dashboard.charts.figures import class_colours
 from dashboard.charts.map import METHODS
@@ -25,7 +25,7 @@ def page() -> None:
     """Draw the screen."""
     run = access.current_run()
     st.title("Prototypes")
-    table = access.prototypes(run)
+    table = computed.prototypes(run)
     _summary(run, table)
     st.subheader("Usage")
     hidden = int((table["images"] > 0).sum()) - MOST
@@ -149,7 +149,7 @@ def _draw(run: RunKey, table: pd.DataFrame, maps: pd.DataFrame, method: str, num
     images = maps[maps["kind"] == "image"]
     images = images.assign(label=images["pair_id"].map(access.pairs(run)["label"]).map(label_text))
     own = maps[maps["kind"] == "prototype"]
-    own = own.assign(cluster=own["prototype"].map(access.clusters(run)))
+    own = own.assign(cluster=own["prototype"].map(computed.clusters(run)))
     figure = prototype_map(images, own, table, class_colours(list(access.info(run)["classes"])), number)
     key = f"prototype_map_{number}"  # a choice made another way leaves no selection behind that could come back
     st.plotly_chart(
@@ -172,7 +172,7 @@ def _clusters(run: RunKey) -> str:
     """Size of each cluster, and the share of its most frequent label among its labelled images."""
     assigned = access.table(run, "prototypes", ["pair_id", "prototype"])
     label = assigned["pair_id"].map(access.pairs(run)["label"])
-    clusters = access.clusters(run)
+    clusters = computed.clusters(run)
     cluster_of_image, words = assigned["prototype"].map(clusters), []
     for cluster, members in clusters.value_counts().sort_index().items():
         labels = label[cluster_of_image == cluster]

@@ -1,60 +1,74 @@
-"""Sensors: where they agree, and who is right where they do not."""
+"""Sensors: where they agree, how sure they are, what their bands are worth, and what each is worth in training."""
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import access, state
-from dashboard.access import RunKey
-from dashboard.charts.sensors import counts_matrix, right_bars, right_title
-from dashboard.components.notice import explain
-from dashboard.components.words import SPLITS
+from dashboard.access import OOF, RunKey
+from dashboard.components import about_run, channels, reliability, sensor_agreement, sensor_strata, trained
+from dashboard.components.words import JUDGED
 from rice_ssl.errors import ArtifactError
-from rice_ssl.evaluation.agreement import cohen_kappa
-from rice_ssl.evaluation.metrics import confusion
-from rice_ssl.sensors import BOTH
 
-ALL = "All pairs"
-ROWS = 100
+PARTS = {
+    "agreement": "Agreement",
+    "strata": "By class and picture",
+    "reliability": "Reliability",
+    "channels": "Channels",
+    "trained": "Trained sensor by sensor",
+}
 
 
 def page() -> None:
     """Draw the screen."""
     run = access.current_run()
+    badges = st.container()
     st.title("Sensors")
-    pairs = access.pairs(run)
-    names = [name for name in access.sensors(run) if f"{name}_prediction" in pairs]
+    state.say_unknown("part", list(PARTS.values()), PARTS["agreement"])
+    part = st.segmented_control(
+        "Show", list(PARTS), default="agreement", required=True, key="part", bind="query-params",
+        format_func=PARTS.__getitem__,
+    )  # fmt: skip
+    if part == "trained":  # of other classifiers than this run's
+        trained.draw()
+        return
+    with badges:
+        about_run.badges(run)
+    if said := about_run.classifier(run):
+        st.caption(said)
+    if part == "channels":
+        channels.draw(run)
+        return
+    splits = access.judged_splits(run)
+    split = _choose_split(run, splits) if splits else ""
+    chosen = access.judged_pairs(run, split)
+    names = [name for name in access.sensors(run) if f"{name}_prediction" in chosen]
     if not names:
         raise ArtifactError(f"This run has no predictions. {access.remedy(run, 'finetune')}")
-    split = _choose_split(run, pairs)
-    chosen = pairs[pairs["split"] == split]
-    if len(names) < 2 or "agree" not in chosen or not chosen["agree"].notna().any():
-        st.info(
-            f"These pairs have images of one sensor only ({', '.join(access.titles(run)[n] for n in names)}), so there "
-            "is nothing to compare. Below is that sensor against the labels."
-        )
-        _confusions(run, chosen, names)
-        return
-    _agreement(run, chosen, names, split)
-    _confusions(run, chosen, [*names, BOTH])
-    _who_is_right(run, chosen, names)
+    if part == "strata":
+        sensor_strata.draw(run, split)
+    elif part == "reliability":
+        reliability.draw(run, split)
+    else:
+        sensor_agreement.draw(run, chosen, names, split)
 
 
-def _choose_split(run: RunKey, pairs: pd.DataFrame) -> str:
+def _choose_split(run: RunKey, splits: list[str]) -> str:
     """Pairs to compare on: at first those of the first split that has labels."""
-    offered = [split for split in SPLITS if (pairs["split"] == split).any()]
-    labelled = [split for split in offered if pairs.loc[pairs["split"] == split, "label"].notna().any()]
-    default = (labelled or offered)[0]
-    state.say_unknown("split", [SPLITS[split] for split in offered], SPLITS[default])
+    labelled = (split for split in splits if access.judged_pairs(run, split)["label"].notna().any())
+    default = next(labelled, splits[0])
+    state.say_unknown("split", [JUDGED[split] for split in splits], JUDGED[default])
     split = st.segmented_control(
-        "Pairs", offered, default=default, required=True, key="split", bind="query-params",
-        format_func=SPLITS.__getitem__,
+        "Pairs", splits, default=default, required=True, key="split", bind="query-params",
+        format_func=JUDGED.__getitem__,
     )  # fmt: skip
     other = access.weights_from(run)
     of_other = f" of the run {other}, whose weights these are" if other else ""
-    if not access.was_seen(run, str(split)):
+    if split == OOF:
+        st.caption("Labelled pairs in cross-validation, each judged by networks that did not see it.")
+    elif split == "test" and access.is_calibrated(run, split):
+        st.caption("Judged by the networks of all folds of cross-validation, none of which saw these pairs.")
+    elif not access.was_seen(run, str(split)):
         if other:
             st.caption(f"The weights are those of the run {other}, which was not trained on these pairs.")
     elif split == "train":
@@ -62,115 +76,3 @@ def _choose_split(run: RunKey, pairs: pd.DataFrame) -> str:
     else:
         st.caption(f"The epoch{of_other} was chosen on these pairs, so figures on them flatter a little.")
     return str(split)
-
-
-def _agreement(run: RunKey, chosen: pd.DataFrame, names: list[str], split: str) -> None:
-    """The matrix, and agreement in words."""
-    titles, classes = access.titles(run), list(access.info(run)["classes"])
-    first, second = names[:2]
-    both = chosen[chosen["agree"].notna()]
-    counts = _counts(both, f"{first}_prediction", f"{second}_prediction", classes)
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
-    with left:
-        st.subheader("Do the two sensors agree?")
-        figure = counts_matrix(counts, classes, f"{titles[first]} says", f"{titles[second]} says")
-        st.plotly_chart(
-            figure, config={"displayModeBar": False}, key="agreement", alt="Predictions of one sensor by the other's"
-        )
-    with right:
-        rate, kappa = float(np.trace(counts) / counts.sum()), cohen_kappa(counts)
-        st.metric(f"Agreement on {len(both):,} pairs", f"{100 * rate:.0f}%", border=True)
-        st.metric("Beyond chance (Cohen's kappa)", "undefined" if np.isnan(kappa) else f"{kappa:.2f}", border=True)
-        try:
-            noted = access.document(run, "report")["splits"].get(split, {}).get("agreement")
-        except ArtifactError as error:
-            explain(error)
-            noted = None
-        if noted:
-            rate_noted, kappa_noted = noted["rate"], noted["kappa"]
-            text = f"Intervals: agreement [{100 * rate_noted['low']:.0f}%, {100 * rate_noted['high']:.0f}%]"
-            if kappa_noted:
-                text += f", kappa [{kappa_noted['low']:.2f}, {kappa_noted['high']:.2f}]"
-            st.caption(f"{text}; bootstrap over {noted['pairs']} pairs.")
-
-
-def _counts(chosen: pd.DataFrame, rows: str, columns: str, classes: list[str]) -> np.ndarray:
-    numbers = {name: number for number, name in enumerate(classes)}
-    known = chosen[chosen[rows].isin(classes) & chosen[columns].isin(classes)]
-    return confusion(
-        known[rows].map(numbers).to_numpy(dtype=int), known[columns].map(numbers).to_numpy(dtype=int), len(classes)
-    )
-
-
-def _confusions(run: RunKey, chosen: pd.DataFrame, judges: list[str]) -> None:
-    """Labels by predictions, for each sensor and jointly."""
-    titles, classes = access.titles(run), list(access.info(run)["classes"])
-    st.subheader("Labels against predictions")
-    if not chosen["label"].notna().any():
-        st.info("These pairs have no labels, so nobody can say who is right.")
-        return
-    for column, name in zip(st.columns(len(judges)), judges, strict=True):
-        with column:
-            counts = _counts(chosen, "label", f"{name}_prediction", classes)
-            accuracy = np.trace(counts) / max(1, counts.sum())
-            st.markdown(f"**{titles[name]}**: {100 * accuracy:.0f}% right")
-            figure = counts_matrix(counts, classes, "Label", "Prediction")
-            st.plotly_chart(
-                figure, config={"displayModeBar": False}, key=f"confusion-{name}", alt=f"Confusion of {titles[name]}"
-            )
-    if BOTH in judges:
-        st.caption(f"{titles[BOTH]}: one prediction of the pair from all its sensors.")
-
-
-def _who_is_right(run: RunKey, chosen: pd.DataFrame, names: list[str]) -> None:
-    """Counts, and the pairs ranked by divergence; choosing one opens its leaf."""
-    titles = access.titles(run)
-    labelled = "who_is_right" in chosen and bool(chosen["who_is_right"].notna().any())
-    st.subheader("Who is right where?" if labelled else "Where do they differ most?")
-    if labelled:
-        chosen = chosen[_of_kind(chosen, names, titles)]
-    ranked = chosen.dropna(subset=["divergence"]).sort_values("divergence", ascending=False).head(ROWS)
-    if ranked.empty:
-        st.info("No pair is in this list.")
-        return
-    st.caption(f"Ranked by divergence, {len(ranked)} of {len(chosen):,} pairs. Choose a row to open its leaf.")
-    event = st.dataframe(
-        _listed(ranked, names, titles),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="ranked",
-        alt="Pairs ranked by how far the sensors diverge",
-        column_config={
-            "Divergence (bits)": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f"),
-        },
-    )
-    rows = event["selection"]["rows"]
-    if rows:
-        state.open_screen("leaf", pair=str(ranked.index[rows[0]]))
-
-
-def _of_kind(chosen: pd.DataFrame, names: list[str], titles: dict[str, str]) -> pd.Series:
-    """Bars of who is right, and which pairs are of the kind that the user wants listed."""
-    kinds = ["both", f"{names[0]} only", f"{names[1]} only", "neither"]
-    counts = chosen["who_is_right"].value_counts().reindex(kinds, fill_value=0)
-    figure = right_bars({kind: int(counts[kind]) for kind in kinds}, titles)
-    st.plotly_chart(figure, config={"displayModeBar": False}, key="right", alt="Pairs by who is right")
-    texts = {ALL: ALL, **{right_title(kind, titles): kind for kind in kinds}}
-    state.say_unknown("list", texts, ALL)
-    text = st.segmented_control("List", list(texts), default=ALL, required=True, key="list", bind="query-params")
-    return pd.Series(True, index=chosen.index) if text == ALL else chosen["who_is_right"] == texts[str(text)]
-
-
-def _listed(ranked: pd.DataFrame, names: list[str], titles: dict[str, str]) -> pd.DataFrame:
-    """Table of the pairs; what no pair has, a label above all, has no column."""
-    shown = pd.DataFrame({"Pair": ranked.index, "Divergence (bits)": ranked["divergence"].round(3)})
-    if ranked["label"].notna().any():
-        shown["Label"] = ranked["label"].fillna("")
-    for name in [*names, BOTH]:
-        shown[titles[name]] = ranked[f"{name}_prediction"] + ranked[f"{name}_confidence"].map(" {:.2f}".format)
-    if "who_is_right" in ranked and ranked["who_is_right"].notna().any():
-        shown["Right"] = ranked["who_is_right"].map(
-            lambda word: right_title(word, titles) if isinstance(word, str) else ""
-        )
-    return shown

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import access
 from dashboard.charts.drops import around_main_drop, main_drop
 from dashboard.charts.training import event_labels, metric_title, training_figure
-from dashboard.components import below_training, checkpoint_tests, overlay, picture, uploaded_log
+from dashboard.components import about_run, below_training, checkpoint_tests, overlay, picture, uploaded_log
 from dashboard.components.evidence import evidence, verdict
 from dashboard.components.notice import explain
 from dashboard.components.short_link import choose
@@ -39,10 +39,14 @@ VIEWS = {"log": "Whole log", "drop": "Around the drop"}
 
 def page() -> None:
     """Draw the screen."""
+    badges = st.container()  # of the open run, whose log it need not be that is shown
     st.title("Training")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         source = choose(st.segmented_control, "Log", "log", SOURCES, required=True)
         chooser = st.container(width=320)
+    if source in ("pretrain", "finetune"):
+        with badges:
+            about_run.badges(access.current_run())
     try:
         shown = _shown(source, chooser)
     except RiceSSLError as error:
@@ -60,7 +64,6 @@ def _shown(source: str, chooser: Any) -> Shown | None:
         return shown_original(recipe=known)
     if source == "upload":
         given, settings = uploaded_log.given_log(), uploaded_log.given_recipe()
-        overlay.remember(given, settings)
         if given is None:
             return None
         return shown_upload(given, settings, _choose_metric(uploaded_log.parsed(given), chooser))

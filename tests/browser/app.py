@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).parent.parent.parent
-SCREENS = ("Overview", "Leaf", "Sensors", "Map", "Prototypes", "Training")
+SCREENS = ("Overview", "Leaf", "Sensors", "Runs", "Map", "Prototypes", "Training")
 """Those that show a run; Ablation shows a grid of them."""
 FLAGS = [
     "--headless",
@@ -43,14 +43,15 @@ def chromium_path() -> str | None:
 
 
 @contextlib.contextmanager
-def served_app(*runs: Path) -> Iterator[str]:
-    """URL of the app, served on these runs."""
+def served_app(*runs: Path, comparison: Path | None = None) -> Iterator[str]:
+    """URL of the app, served on these runs, and with this comparison where one is given."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--"]
     command += [part for run in runs for part in ("--run", str(run))]
+    command += ["--comparison", str(comparison)] if comparison else []
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:

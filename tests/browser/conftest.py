@@ -5,8 +5,9 @@ import os
 import pytest
 from playwright.sync_api import sync_playwright
 
+from rice_ssl.artifacts import write_comparison
 from tests.browser.app import FLAGS, NO_CHROMIUM, chromium_path, served_app, show
-from tests.fakes import write_fake_run
+from tests.dashboard.judged import COMPARISON, write_compared_run, write_judged_run
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +22,12 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    """URL of the app on a fake run of 60 pairs."""
-    run = tmp_path_factory.mktemp("browser") / "run"
-    write_fake_run(run, pairs=60)
-    with served_app(run) as url:
+    """URL of the app on a fake run of 60 pairs that were cross-validated and audited, with a comparison."""
+    folder = tmp_path_factory.mktemp("browser")
+    write_judged_run(folder / "run", pairs=60)
+    write_comparison(folder / "comparison", COMPARISON)
+    write_compared_run(folder / "comparison" / "rgb-swav", sensors="rgb", pairs=60)
+    with served_app(folder / "run", comparison=folder / "comparison") as url:
         yield url
 
 

@@ -9,6 +9,7 @@ TEXTS = {  # screen -> texts of its figures
     "": (".textpoint text", ".xtick text", ".ytick text"),
     "leaf": (".bartext", ".ytick text"),
     "sensors": (".annotation text", ".xtick text", ".ytick text", ".xtitle", ".ytitle", ".bartext"),
+    "sensors?part=Trained+sensor+by+sensor": (".annotation text", ".legendtext", ".xtick text", ".ytick text"),
     "map": (".legendtext",),
     "prototypes": (".legendtext", ".xtick text", ".xtitle"),
 }

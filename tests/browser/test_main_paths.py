@@ -107,6 +107,36 @@ def test_follow_a_disagreement_to_its_leaf(page):
     expect(page.get_by_text("The sensors disagree")).to_be_visible()
 
 
+def test_follow_a_band_to_the_leaf_that_it_changes(page):
+    page.show("sensors?part=Channels&band=RGB+blue")
+    grid = page.locator('[data-testid="stDataFrame"]').last
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 54)
+    page.wait_for_selector('h1:has-text("Leaf")')
+    settle(page)
+    expect(page.locator("h4")).to_contain_text("id_0000")
+    expect(page.get_by_text("2 of 2 replacements change")).to_be_visible()
+
+
+def test_follow_a_finding_to_its_leaf(page):
+    page.show("?audit=Duplicates")
+    page.get_by_role("button", name="id_0004", exact=True).click()
+    page.wait_for_selector('h1:has-text("Leaf")')
+    settle(page)
+    expect(page).to_have_url(re.compile("pair=id_0004"))
+
+
+def test_compare_two_runs(page):
+    page.show("runs?runs_split=Out+of+fold")
+    said = r"\({}\) against comparison/rgb-swav \(RGB\), 45 pairs"
+    expect(page.get_by_text(re.compile(said.format("Joint")))).to_be_visible()
+    page.get_by_role("radio", name="RGB", exact=True).check(force=True)
+    settle(page)
+    expect(page.get_by_text(re.compile(said.format("RGB")))).to_be_visible()
+    expect(page).to_have_url(re.compile("runs_judge=RGB"))
+
+
 def test_select_on_the_map(page):
     page.show("map")
     select_box(page)

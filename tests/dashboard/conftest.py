@@ -7,9 +7,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from rice_ssl.artifacts import write_comparison
+from tests.dashboard.judged import write_judged_run
 from tests.fakes import write_fake_run
 
-SCREENS = ("overview", "leaf", "sensors", "map", "prototypes", "training")
+SCREENS = ("overview", "leaf", "sensors", "runs", "map", "prototypes", "training")
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,27 @@ def _script(screen):
     from dashboard.components.notice import guarded
 
     guarded(importlib.import_module(f"dashboard.screens.{screen}").page)()
+
+
+@pytest.fixture
+def use_comparison(tmp_path, monkeypatch):
+    """Call it with what ``comparison.json`` shall hold, after the run is on the command line."""
+
+    def use(content):
+        folder = tmp_path / "comparison"
+        write_comparison(folder, content)
+        monkeypatch.setattr(sys, "argv", [*sys.argv, "--comparison", str(folder)])
+        return folder
+
+    return use
+
+
+@pytest.fixture
+def judged(tmp_path, use_run):
+    """A complete fake run with cross-validation, a whole report, an audit and channels, in use."""
+    store = write_judged_run(tmp_path / "runs" / "judged")
+    use_run(store.root)
+    return store
 
 
 @pytest.fixture

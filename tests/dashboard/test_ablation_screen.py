@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dashboard import access
+from dashboard import command_line
 from dashboard.charts.ablation import condition_colours
 from dashboard.screens.ablation import differences_table
 from rice_ssl.artifacts import ABLATION_FILE, read_ablation, write_ablation
@@ -99,7 +99,7 @@ def test_random_weights_are_grey_and_the_others_differ():
 
 
 def test_the_ablation_that_is_shipped_is_whole_and_names_no_path():
-    content = read_ablation(access.ABLATION)
+    content = read_ablation(command_line.ABLATION)
     assert len({(c["condition"], c["seed"]) for c in content["cells"]}) == content["planned"]
     assert content["simulated"] is False
     assert "/work" not in json.dumps(content)

@@ -13,10 +13,11 @@ from tests.fakes import write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 LOADED = {
-    "overview": "Joint against RGB: accuracy +10.0 points [-10.0, +30.0]: no clear difference (the interval holds 0); "
+    "overview": "Joint against RGB: accuracy +10.0 points [-10.0, +30.0]: no difference shown (the interval holds 0); "
     "log loss -0.20 nats [-0.30, -0.10]: **Joint is better**.",
     "leaf": "RGB says **blast**, RGNIR says **brown**",  # pair id_0000, see tests/fakes.py
     "sensors": "Who is right where?",
+    "runs": "There is no other run beside this one.",
     "map": "Distances on a map are not evidence",
     "prototypes": "One prototype holds both images of a pair",
     "training": "schedule artefact",
@@ -25,6 +26,7 @@ NEEDS = {  # screen -> table it cannot do without, and the command that makes it
     "overview": ("manifest.parquet", "rice-ssl run CONFIG"),
     "leaf": ("manifest.parquet", "rice-ssl run CONFIG"),
     "sensors": ("manifest.parquet", "rice-ssl run CONFIG"),
+    "runs": ("report.json", "rice-ssl evaluate"),
     "map": ("map.parquet", "rice-ssl map"),
     "prototypes": ("embeddings.parquet", "rice-ssl embed"),
     "training": ("metrics.parquet", "rice-ssl pretrain"),
@@ -58,7 +60,7 @@ def test_a_missing_table_names_it_and_its_command(screen, fake, show):
     assert command in text
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", [screen for screen in SCREENS if NEEDS[screen][0].endswith(".parquet")])
 def test_a_truncated_table_is_explained(screen, fake, show):
     path = fake.root / NEEDS[screen][0]
     path.write_bytes(path.read_bytes()[:200])
@@ -126,6 +128,8 @@ def test_a_run_without_labels_is_shown(screen, fake, show):
         ("map", {"map_labels": "weeds"}, "names labels 'weeds', which this run does not have."),
         ("prototypes", {"prototype": "-1"}, "names prototype '-1', which this run does not have. Showing prototype "),
         ("sensors", {"split": "all'; --"}, "which this run does not have. Showing Test instead."),
+        ("sensors", {"part": "nope"}, "names part 'nope', which this run does not have. Showing Agreement instead."),
+        ("runs", {"runs": "x/y", "runs_split": "z"}, "names runs 'x/y' and split 'z', which this run does not have."),
         ("overview", {"judged": "train"}, "names judged 'train', which this run does not have. Showing Test instead."),
     ],
 )
@@ -184,7 +188,7 @@ def test_leaf_with_filters_that_leave_nothing_says_so(fake, show):
 
 
 def test_leaf_finds_the_neighbours_of_a_slow_loop(fake, show):
-    from dashboard import access
+    from dashboard import access, computed
 
     embeddings = fake.read_vectors("embeddings", "embedding").astype(float)
     keys = fake.read_table("embeddings", ["pair_id", "sensor"])
@@ -196,7 +200,7 @@ def test_leaf_finds_the_neighbours_of_a_slow_loop(fake, show):
             cosine = sum(query * other) / (sum(query**2) ** 0.5 * sum(other**2) ** 0.5)
             scores.append((-cosine, keys["pair_id"][row]))
     expected = [pair_id for _, pair_id in sorted(scores)[:4]]
-    found = access.neighbours(access.current_run(), "id_0000", "rgb", "rgnir", 4)
+    found = computed.neighbours(access.current_run(), "id_0000", "rgb", "rgnir", 4)
     assert [pair_id for pair_id, _ in found] == expected
     assert found[0][1] == pytest.approx(-min(scores)[0], abs=1e-6)
 

@@ -189,3 +189,19 @@ def test_colours_stand_out_on_both_themes(ground):
     for colour in COLOURS:
         low, high = sorted((luminance(colour), luminance(ground)))
         assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
+def test_the_badge_of_a_simulated_run_does_not_stand_over_the_original_s_real_curve(beside, show):
+    assert "Simulated data: no picture here is a photograph" in words(show("training"))
+    assert "Simulated data" not in words(show("training", log="original"))
+
+
+def test_a_log_that_was_forgotten_is_offered_no_more(beside, show):
+    at = upload(show("training", log="upload"), a_log())
+    at.segmented_control(key="short_link_log").set_value("original").run()
+    assert "Your log" in at.multiselect(key="overlay").options
+    at.segmented_control(key="short_link_log").set_value("upload").run()
+    at.button(key="training_forget").click().run()
+    at.segmented_control(key="short_link_log").set_value("original").run()
+    assert not at.exception
+    assert "Your log" not in at.multiselect(key="overlay").options
