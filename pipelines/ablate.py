@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from pipelines.configuration import parse_config
+from pipelines.grid_text import grid_text
 from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
 from pipelines.stages import fingerprint, fingerprints, is_current
 from rice_ssl.artifacts import BusyError, RunStore, atomic_path, locked, write_ablation
@@ -105,14 +106,16 @@ class AblateSummary:
 
     def text(self) -> str:
         """The table, with 95% intervals or as configured."""
-        state = f"{self.cells} of {self.planned} networks"
-        if self.elsewhere:
-            state += f" ({self.elsewhere} are another process' work)"
-        if not self.finished:
-            state += "; stopped, the same command resumes"
-        shown = pd.DataFrame(self.table).to_string(index=False) if self.table else "nothing yet"
-        failed = "".join(f"\nfailed: {sentence}" for sentence in self.failures)
-        return f"{state}\n{shown}{failed}\nOpen it with: streamlit run dashboard/app.py -- --ablation {self.out}"
+        told = grid_text(
+            self.cells,
+            self.planned,
+            "networks",
+            elsewhere=self.elsewhere,
+            finished=self.finished,
+            table=self.table,
+            failures=self.failures,
+        )
+        return f"{told}\nOpen it with: streamlit run dashboard/app.py -- --ablation {self.out}"
 
 
 def run_ablate(config: AblationConfig, *, progress: bool = True, max_minutes: float | None = None) -> AblateSummary:

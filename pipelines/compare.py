@@ -15,6 +15,7 @@ import pandas as pd
 from pipelines.compared import compare_results
 from pipelines.configuration import parse_config
 from pipelines.frozen import frozen_figures
+from pipelines.grid_text import grid_text
 from pipelines.run import bring_in, refuse_torchrun, run_one
 from pipelines.stages import CROSS_VALIDATION, STAGES, fingerprints, is_current
 from pipelines.submit import run_submit
@@ -71,16 +72,17 @@ class CompareSummary:
 
     def text(self) -> str:
         """The table, with its intervals."""
-        state = f"{self.done} of {self.planned} classifiers"
-        if self.elsewhere:
-            state += f" ({self.elsewhere} are another process' work)"
-        if not self.finished:
-            state += "; stopped, the same command resumes"
-        shown = pd.DataFrame(self.table).to_string(index=False) if self.table else "nothing yet"
-        failed = "".join(f"\nfailed: {sentence}" for sentence in self.failures)
-        written = "".join(f"\n{path}" for path in self.submissions)
+        told = grid_text(
+            self.done,
+            self.planned,
+            "classifiers",
+            elsewhere=self.elsewhere,
+            finished=self.finished,
+            table=self.table,
+            failures=self.failures,
+        )
         opened = f"Open it with: streamlit run dashboard/app.py -- --comparison {self.out}"
-        return f"{state}\n{shown}{failed}{written}\n{opened}"
+        return "\n".join([told, *self.submissions, opened])
 
 
 def run_compare(config: ComparisonConfig, *, progress: bool = True) -> CompareSummary:

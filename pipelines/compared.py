@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pipelines.cross_validate import OOF, submission_judge
+from pipelines.cross_validate import OOF
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import ComparisonConfig, RunConfig
 from rice_ssl.evaluation.comparison import Compared, differences, figures_by_judge, label_efficiency, transfer
 from rice_ssl.evaluation.resampling import Bootstrap
 from rice_ssl.sensors import FUSED, SHARED
+from rice_ssl.submission import judges_for
 from rice_ssl.training.cross_validation import label_subset
 
 
@@ -97,7 +98,7 @@ def _compared(condition: Condition) -> Compared:
         condition.sensors,
         condition.start,
         condition.label_fraction,
-        submission_judge(condition.store, condition.run),
+        judges_for(condition.sensors, [sensor["name"] for sensor in condition.store.info()["sensors"]])[0],
         answers,
     )
 

@@ -215,10 +215,3 @@ def _ask_channels(
         )
     about: dict[str, Any] = {"judged_by": "each fold's network", "mean_over": "the other folds' pairs"}
     write_channels(store, config, pd.concat(parts, ignore_index=True), about, splits=(OOF,))
-
-
-def submission_judge(store: RunStore, config: RunConfig) -> str:
-    """Whose answers stand for a pair: the pair's own where it is judged from all its images, else the sensor's."""
-    sensors = [sensor["name"] for sensor in store.info()["sensors"]]
-    slots = used_slots(config.finetune, sensors)
-    return BOTH if len(slots) > 1 else str(sensors[slots[0]])

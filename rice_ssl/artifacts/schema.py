@@ -220,9 +220,6 @@ TABLES: dict[str, Table] = {
     )
 }
 
-ABLATION_SCHEMA_VERSION = 1
-"""Of ``ablation.json``; raise when a reader of the former would misread it."""
-
 DOCUMENTS = {
     "report": "rice-ssl evaluate {run}",
     "dynamics": "rice-ssl dynamics {run}",
