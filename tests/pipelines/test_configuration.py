@@ -1,14 +1,18 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pipelines
 from pipelines.ablate import baseline_of, cell_config, plan_conditions
+from pipelines.compare import plan_conditions as classifiers
+from pipelines.compare import pretrain_config
 from pipelines.configuration import (
     config_of_run,
     config_to_dict,
     parse_config,
     read_ablation_config,
+    read_comparison_config,
     read_config,
     resolve_target,
 )
@@ -112,3 +116,37 @@ def test_mwalimu_128_has_the_original_s_numbers():
     assert (config.optimizer, config.lr, config.weight_decay, config.momentum) == ("lamb", 1e-4, 1e-6, (0.95, 0.85))
     assert (config.epochs, config.batch_size, config.patience, config.keep) == (600, 32, 100, "best")
     assert (config.global_size, 2 * config.global_crops, config.local_size, 2 * config.local_crops) == (128, 2, 96, 6)
+
+
+def test_the_original_s_classifiers_are_recipes_too():
+    """As ../shared/seed/README.md has them; the second encoder's is self-distilled."""
+    for name, distilled in (("mwalimu-128", False), ("mwalimu-224", True)):
+        config = read_config(next(path for path in RECIPES if path.stem == name)).finetune
+        assert (config.hidden, config.optimizer, config.lr, config.schedule) == (512, "ranger", 1e-4, "one-cycle")
+        assert config.mixup > 0
+        assert config.label_smoothing > 0
+        assert (config.distill > 0) == distilled
+
+
+COMPARISONS = sorted((Path(pipelines.__file__).parent / "recipes" / "comparisons").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda p: p.stem)
+def test_every_comparison_and_each_of_its_classifiers_validates(path):
+    config = read_comparison_config(path)
+    conditions = classifiers(config)
+    assert len({condition.run.run for condition in conditions}) == len(conditions)
+    for condition in conditions:
+        finetune = condition.run.finetune
+        assert (finetune.sensors, finetune.start) == (condition.sensors, condition.start)
+        assert (finetune.swav_run is not None) == (condition.start == "swav")
+        assert finetune.keep == "last"  # no epoch is chosen on what is judged
+    assert pretrain_config(config).data.folds == config.pretrain_folds
+
+
+def test_settings_may_differ_by_start(tmp_path):
+    path = tmp_path / "c.yaml"
+    content = yaml.safe_load(COMPARISONS[0].read_text())
+    path.write_text(yaml.safe_dump({**content, "finetune": {"random": {"lr": 0.5}}}))
+    rates = {one.start: one.run.finetune.lr for one in classifiers(read_comparison_config(path))}
+    assert rates == {"swav": content["settings"]["finetune"]["lr"], "random": 0.5}
