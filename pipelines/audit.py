@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rice_ssl.artifacts import RunStore, atomic_path
 from rice_ssl.audit.audit import audit
 from rice_ssl.audit.images import load_images
 from rice_ssl.config import RunConfig
 from rice_ssl.data.manifest import sensor_from_dict
+from rice_ssl.submission import judges_for
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def run_audit(
         Path(config.data.cache) if config.data.cache else store.root / "cache" / "audit",
         progress=progress,
     )
-    judged = store.read_table("cross_validation") if store.has("cross_validation") else None
+    judged = _judged(store, judges_for(config.finetune.sensors, [sensor.name for sensor in sensors]))
     found = audit(images, tuple(info["classes"]), judged=judged, embeddings=_embeddings(store), progress=progress)
     store.write_table("quality", found.quality)
     store.write_table("registration", found.registration)
@@ -107,6 +110,15 @@ def run_audit(
         notes=tuple(notes),
         findings=len(found.findings),
     )
+
+
+def _judged(store: RunStore, judges: Sequence[str]) -> pd.DataFrame | None:
+    """Cross-validation's rows of the first judge that there is; None where there is none."""
+    if not store.has("cross_validation"):
+        return None
+    table = store.read_table("cross_validation")
+    own = [table[table["sensor"] == judge] for judge in judges]
+    return next((part for part in own if len(part)), None)
 
 
 def _embeddings(store: RunStore) -> dict[tuple[str, str], npt.NDArray[np.float32]] | None:

@@ -193,6 +193,19 @@ def write_channels(
     return questions
 
 
+def forget_channels(store: RunStore, config: RunConfig, split: str) -> None:
+    """Drop what ``channels.parquet`` and ``channels.json`` hold of a split, which no longer holds."""
+    if not store.has("channels"):
+        return
+    table = store.read_table("channels")
+    if not (table["split"] == split).any():
+        return
+    if (table["split"] == split).all():
+        store.remove("channels.json", TABLES["channels"].file)
+    else:
+        write_channels(store, config, table.iloc[:0], {}, splits=(split,))
+
+
 def _other_splits(store: RunStore, replaced: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows and notes of the splits that stay; nothing where they cannot be read."""
     try:

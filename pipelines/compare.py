@@ -16,10 +16,10 @@ from pipelines.compared import compare_results
 from pipelines.configuration import parse_config
 from pipelines.frozen import frozen_figures
 from pipelines.grid_text import grid_text
-from pipelines.run import bring_in, refuse_torchrun, run_one
+from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
 from pipelines.stages import CROSS_VALIDATION, STAGES, fingerprints, is_current
 from pipelines.submit import run_submit
-from rice_ssl.artifacts import BusyError, RunStore, locked, write_comparison
+from rice_ssl.artifacts import BusyError, RunStore, atomic_path, locked, write_comparison
 from rice_ssl.config import ComparisonConfig, RunConfig
 from rice_ssl.errors import ArtifactError, InputError, TrainingError
 from rice_ssl.sensors import FUSED, SHARED
@@ -50,6 +50,8 @@ class Condition:
     def is_current(self, stage: str) -> bool:
         """Whether a stage is done, by whichever process, of these settings and data."""
         try:
+            if images_changed(self.store, self.run):
+                return False
             wanted = fingerprints(self.store, self.run)[stage]
             return is_current(self.store, stage, wanted, STAGES[stage].outputs)
         except ArtifactError:
@@ -114,9 +116,10 @@ def run_compare(config: ComparisonConfig, *, progress: bool = True) -> CompareSu
                     run_one(condition.store, condition.run, stage, progress=progress)
         except BusyError:
             elsewhere += 1
-        except (TrainingError, InputError) as error:
+        except (TrainingError, InputError, ArtifactError) as error:
             failures.append(f"{condition.title}: {error}")
     content = write_results(out, config, conditions, pretraining, progress=progress and not stopped)
+    failures += _submit(out, conditions)
     return _summary(config, conditions, content, elsewhere, tuple(failures), started, finished=not stopped)
 
 
@@ -124,12 +127,10 @@ def _pretrain(config: RunConfig, *, progress: bool) -> bool:
     """Pretrain what the classifiers start from, once for all processes; False where it was stopped."""
     store = RunStore(Path(config.run))
     with locked(store.root / "cache" / "pretraining", wait=True):
-        if store.exists:
-            wanted = fingerprints(store, config)["pretrain"]
-            if is_current(store, "pretrain", wanted, ("weights/swav.safetensors",)):
-                return True
         with store.locked():
             bring_in(store, config, progress=progress)
+        if is_current(store, "pretrain", fingerprints(store, config)["pretrain"], STAGES["pretrain"].outputs):
+            return True
         summary: Any = run_one(store, config, "pretrain", progress=progress)
         return bool(summary.finished)
 
@@ -196,7 +197,7 @@ def write_results(
     *,
     progress: bool,
 ) -> dict[str, Any]:
-    """Write ``comparison.json`` of the classifiers that are done, by whichever process, and their submissions.
+    """Write ``comparison.json`` of the classifiers that are done, by whichever process.
 
     Returns:
         The former's content; without any classifier nothing is written, and it is empty.
@@ -205,22 +206,26 @@ def write_results(
         done = [condition for condition in conditions if condition.is_current(CROSS_VALIDATION)]
         if not done:
             return {}
-        for condition in done:
-            _submit(out, condition)
         frozen = frozen_figures(out, config, pretraining, done[0].store, progress=progress)
         content = compare_results(config, conditions, done, frozen)
         write_comparison(out, content)
-        figures_frame(content).to_csv(out / "comparison.csv", index=False, float_format="%.6f")
+        with atomic_path(out / "comparison.csv") as temporary:
+            figures_frame(content).to_csv(temporary, index=False, float_format="%.6f")
         return content
 
 
-def _submit(out: Path, condition: Condition) -> None:
-    """The challenge's CSV of a classifier, where there are test pairs."""
-    if condition.label_fraction < 1:
-        return
-    manifest = condition.store.read_table("manifest", ["split"])
-    if (manifest["split"] == "test").any():
-        run_submit(condition.store, condition.run, out=submission_path(out, condition))
+def _submit(out: Path, conditions: Sequence[Condition]) -> list[str]:
+    """Write the challenge's CSV of each classifier that is done, where there are test pairs; why one cannot be had."""
+    failures = []
+    for condition in conditions:
+        if condition.label_fraction < 1 or not condition.is_current(CROSS_VALIDATION):
+            continue
+        try:
+            if (condition.store.read_table("manifest", ["split"])["split"] == "test").any():
+                run_submit(condition.store, condition.run, out=submission_path(out, condition))
+        except (InputError, ArtifactError) as error:
+            failures.append(f"Submission of {condition.title}: {error}")
+    return failures
 
 
 def submission_path(out: Path, condition: Condition) -> Path:

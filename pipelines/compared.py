@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from pipelines.cross_validate import OOF
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import ComparisonConfig, RunConfig
 from rice_ssl.evaluation.comparison import Compared, differences, figures_by_judge, label_efficiency, transfer
 from rice_ssl.evaluation.resampling import Bootstrap
-from rice_ssl.sensors import FUSED, SHARED
 from rice_ssl.submission import judges_for
-from rice_ssl.training.cross_validation import label_subset
 
 
 class Condition(Protocol):
@@ -44,7 +40,7 @@ def compare_results(
     how = Bootstrap(config.bootstrap, config.confidence, config.seed)
     compared = [_compared(condition) for condition in done]
     figures = [figures_by_judge(one, classes, how) for one in compared]
-    labelled = [_labelled(condition) for condition in done]
+    labelled = [int(condition.store.info()["labelled"]) for condition in done]
     sensors = [sensor["name"] for sensor in info["sensors"]]
     return {
         "name": config.name,
@@ -93,26 +89,7 @@ def compare_results(
 def _compared(condition: Condition) -> Compared:
     answers = condition.store.read_table("cross_validation", ["pair_id", "sensor", "probabilities", "label", "split"])
     answers = answers[(answers["split"] == OOF) & answers["label"].notna()]
-    return Compared(
-        condition.title,
-        condition.sensors,
-        condition.start,
-        condition.label_fraction,
-        judges_for(condition.sensors, [sensor["name"] for sensor in condition.store.info()["sensors"]])[0],
-        answers,
-    )
-
-
-def _labelled(condition: Condition) -> int:
-    """Labelled pairs that a fold's network learnt from, on average."""
-    store = condition.store
-    manifest = store.read_table("manifest", ["pair_id", "sensor", "label", "fold", "split"])
-    classes = list(store.info()["classes"])
-    known = manifest[(manifest["split"] != "test") & (manifest["fold"] >= 0) & manifest["label"].isin(classes)]
-    if condition.sensors not in {SHARED, FUSED}:
-        known = known[known["sensor"] == condition.sensors]
-    pairs = known.groupby("pair_id", sort=False).first()
-    targets = pairs["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(dtype=np.int64)
-    folds = pairs["fold"].to_numpy()
-    counts = [len(label_subset(targets[folds != fold], condition.label_fraction, 0)) for fold in np.unique(folds)]
-    return round(float(np.mean(counts)))
+    judges = judges_for(condition.sensors, [sensor["name"] for sensor in condition.store.info()["sensors"]])
+    there = set(answers["sensor"])
+    judge = next((one for one in judges if one in there), judges[0])
+    return Compared(condition.title, condition.sensors, condition.start, condition.label_fraction, judge, answers)

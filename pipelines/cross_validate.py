@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.channels import run_sensors, write_channels
+from pipelines.channels import forget_channels, run_sensors, write_channels
 from pipelines.finetune import swav_source
 from rice_ssl.artifacts import RunStore
 from rice_ssl.attribution.band_values import band_means
@@ -31,6 +31,7 @@ from rice_ssl.training.cross_validation import (
     Pairs,
     Recipe,
     fold_network,
+    fold_parts,
     gather,
     held_out,
     judge_fold,
@@ -102,8 +103,11 @@ def run_cross_validate(store: RunStore, config: RunConfig, *, progress: bool = T
     found, temperatures = cross_validation_table(judged, pairs, recipe)
     if validation.channels:
         _ask_channels(store, config, folds, pictures, pairs, recipe, progress=progress)
+    else:
+        forget_channels(store, config, OOF)
     store.write_table("cross_validation", found)
-    store.update_info(temperatures=temperatures)
+    learnt = [len(fold_parts(fold, pairs, recipe)[0]) for fold in folds]
+    store.update_info(temperatures=temperatures, labelled=round(float(np.mean(learnt))))
     own = found[found["split"] == OOF]
     numbers = {name: number for number, name in enumerate(classes)}
     losses = {

@@ -140,6 +140,8 @@ class _Judging:
             if len(np.unique(targets)) < 2:
                 continue
             queries = [self._of(slot, fold, held=True) for slot in judged]
+            if not any(len(own) for own in queries):
+                continue
             vectors = np.concatenate([self.embeddings[own, slot] for own, slot in zip(queries, judged, strict=True)])
             if method == "probe":
                 found = probe_classes(vectors, self.embeddings[train, learnt], targets, self.pairs.folds[train])

@@ -13,6 +13,7 @@ from pipelines.prepare import begin_run, import_data
 from pipelines.stages import (
     IMPORT,
     IMPORTED,
+    SHARED_LOG,
     STAGES,
     Summary,
     fingerprint,
@@ -79,7 +80,7 @@ def run_all(config: RunConfig, *, progress: bool = True, max_minutes: float | No
             up_to_date.append(IMPORT)
         skipped, wanted = left_out(store, config), fingerprints(store, config)
         for name in skipped:
-            store.remove(*STAGES[name].outputs if name != "finetune" else ("weights/classifier.safetensors",))
+            store.remove(*(file for file in STAGES[name].outputs if file != SHARED_LOG))
         for stage in STAGES.values():
             if stage.name in skipped:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import shutil
@@ -31,10 +32,15 @@ from rice_ssl.models.weights import file_hash
 
 IMPORT = "import"
 IMPORTED = ("manifest.parquet", "findings.parquet")
+PROTOTYPES = "prototypes.parquet"
 CLASSIFIED = ("predictions.parquet", "cams/index.parquet", "cams/cams.npy")
 """What embed makes where there is a classifier."""
+SHARED_LOG = "metrics.parquet"
+"""Both trainings' log: it stays where one of them is left out."""
 _TRAININGS = {"pretrain", "finetune"}
 CROSS_VALIDATION = "cross-validate"
+_FOR_SWAV = {("finetune", "pretrain"), (CROSS_VALIDATION, "pretrain")}
+"""What a stage needs only where it starts from the run's own SwAV weights."""
 _IMAGES, _LABELS = ("pair_id", "sensor", "sha256", "split"), ("label", "fold")
 
 
@@ -57,7 +63,7 @@ class Stage:
         splits: whose rows it reads.
         needs: stages whose results it reads.
         outputs: files that it writes in any case.
-        audited: files of ``rice-ssl audit`` that it reads where they are there.
+        others: files that it reads where they are there, and that no stage makes.
         act: does it; takes store, configuration, whether to show progress, and a limit in minutes (pretrain alone).
     """
 
@@ -68,9 +74,10 @@ class Stage:
     needs: tuple[str, ...]
     outputs: tuple[str, ...]
     act: Callable[[RunStore, RunConfig, bool, float | None], Summary | None]
-    audited: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
+_SECTIONS = ("encoder", "pretrain", "finetune", "cross_validation", "embed", "map", "evaluate", "dynamics")
 _LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
 STAGES = {
     stage.name: stage
@@ -81,7 +88,7 @@ STAGES = {
             _IMAGES,
             _LEARNT,
             (),
-            ("weights/swav.safetensors", "metrics.parquet"),
+            ("weights/swav.safetensors", SHARED_LOG),
             lambda store, config, progress, limit: run_pretrain(store, config, progress=progress, max_minutes=limit),
         ),
         Stage(
@@ -90,7 +97,7 @@ STAGES = {
             (*_IMAGES, *_LABELS),
             _LEARNT,
             ("pretrain",),
-            ("weights/classifier.safetensors", "metrics.parquet"),
+            ("weights/classifier.safetensors", SHARED_LOG),
             lambda store, config, progress, limit: run_finetune(store, config, progress=progress),
         ),
         Stage(
@@ -108,7 +115,7 @@ STAGES = {
             (*_IMAGES, *_LABELS),
             _ALL,
             ("pretrain", "finetune"),
-            ("embeddings.parquet", "prototypes.parquet", "thumbnails/images.parquet"),
+            ("embeddings.parquet", PROTOTYPES, "thumbnails/images.parquet"),
             lambda store, config, progress, limit: run_embed(store, config, progress=progress),
         ),
         Stage(
@@ -159,13 +166,13 @@ STAGES = {
         ),
         Stage(
             "card",
-            (),
-            (),
-            (),
-            ("evaluate", "channels", "dynamics"),
+            ("name", "run", "seed", "data", *_SECTIONS),
+            (*_IMAGES, *_LABELS, "group"),
+            _ALL,
+            ("evaluate", "channels", "dynamics", "submit"),
             (MARKDOWN, HTML),
             lambda store, config, progress, limit: run_card(store),
-            ("audit.parquet",),
+            ("audit.parquet", "findings.parquet"),
         ),
     )
 }
@@ -187,16 +194,22 @@ def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
         settings["finetune"]["swav_sha256"] = file_hash(weights.as_posix())
     found: dict[str, str] = {}
     noted = store.info()["hashes"]
+    learnt = manifest.assign(label=manifest["label"].where(manifest["split"] != "test"))
     for stage in STAGES.values():
-        rows = manifest.loc[manifest["split"].isin(stage.splits), list(stage.columns)]
-        audited = [noted.get(file, {}).get("sha256") for file in stage.audited]
+        seen = learnt if stage.name == CROSS_VALIDATION else manifest  # labels of test pairs may come later
+        rows = seen.loc[seen["split"].isin(stage.splits), list(stage.columns)]
+        own_swav = config.finetune.start == "swav" and config.finetune.swav_run is None
+        needs = [need for need in stage.needs if own_swav or (stage.name, need) not in _FOR_SWAV]
+        others = [noted.get(file, {}).get("sha256") for file in stage.others]
+        if stage.name == "submit":
+            others.append(file_hash((Path(store.info()["data_root"]) / "SampleSubmission.csv").as_posix()))
         found[stage.name] = fingerprint(
             {section: settings[section] for section in stage.sections},
             settings["data"]["image_size"],
             list(store.info()["classes"]),
             rows.astype("object").where(rows.notna(), None).to_numpy().tolist(),
-            [found[need] for need in stage.needs],
-            *(audited if any(audited) else ()),
+            [found[need] for need in needs],
+            *(others if any(others) else ()),
         )
     return found
 
@@ -222,7 +235,10 @@ def is_current(store: RunStore, name: str, wanted: str, outputs: tuple[str, ...]
 
 def outputs_of(stage: Stage, skipped: Mapping[str, str]) -> tuple[str, ...]:
     """Files that a stage writes, when the stages of ``skipped`` are left out."""
-    return stage.outputs + (CLASSIFIED if stage.name == "embed" and "finetune" not in skipped else ())
+    if stage.name != "embed":
+        return stage.outputs
+    own = tuple(file for file in stage.outputs if not (file == PROTOTYPES and "pretrain" in skipped))
+    return own + (CLASSIFIED if "finetune" not in skipped else ())
 
 
 def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
@@ -241,7 +257,7 @@ def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
     if config.cross_validation is None:
         found.setdefault(CROSS_VALIDATION, "the configuration has no section cross_validation")
     if config.finetune.swav_run is not None:
-        found["pretrain"] = f"the SwAV weights are those of the run {config.finetune.swav_run}"
+        found |= dict.fromkeys(("pretrain", "dynamics"), f"the SwAV weights are those of {config.finetune.swav_run}")
     if not (manifest["split"] == "test").any():
         found.setdefault("submit", "there is no test pair")
     if "finetune" in found:
@@ -275,7 +291,9 @@ def run_stage(
     if summary is None:  # a process that others lead comes never here
         raise RuntimeError(f"{stage.name} told nothing")
     if getattr(summary, "finished", True):
-        store.finish_stage(stage.name, wanted, seconds=round(time.perf_counter() - started, 1))
+        seconds = round(time.perf_counter() - started, 1)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        store.finish_stage(stage.name, wanted, seconds=seconds, finished=now)
     return summary
 
 

@@ -156,9 +156,10 @@ def _probabilities(store: RunStore) -> tuple[str, pd.DataFrame]:
 
 
 def _asked_by_run(test: pd.DataFrame, classes: list[str]) -> _Asked:
-    """A row for each test pair, named by its first sensor's file."""
+    """A row for each test pair, named by its first sensor's file, or by its id where files share their names."""
     names = test.groupby("pair_id", sort=True)["path"].first().map(lambda path: PurePosixPath(path).name)
-    return _Asked(names.tolist(), names.index.tolist(), classes)
+    pairs = names.index.tolist()
+    return _Asked(names.tolist() if names.is_unique else pairs, pairs, classes)
 
 
 def _asked_by(sample: Path, store: RunStore, test: pd.DataFrame, judged: set[str], classes: list[str]) -> _Asked:

@@ -48,7 +48,7 @@ def audit(
     Args:
         images: of the run; files that cannot be decoded are told and left out.
         classes: names, in the order of probabilities.
-        judged: table ``cross_validation``, or None.
+        judged: rows of the table ``cross_validation``, of one judge, or None.
         embeddings: (pair_id, sensor) -> embedding, or None.
         progress: whether to show progress bars.
     """

@@ -22,11 +22,12 @@ from rice_ssl.audit.label_errors import (
 )
 from rice_ssl.audit.out_of_fold import probabilities_out_of_fold
 from rice_ssl.data.threads import map_images
-from rice_ssl.sensors import BOTH
 
 Vectors = npt.NDArray[np.float32]
 CROSS_VALIDATION, EMBEDDINGS, FEATURES = "cross-validation", "embeddings", "simple features"
 _LEAST_PAIRS = 10
+LEAST_AGREEMENT = 0.7
+"""Share of the labels that a judge must agree with for its doubts to count."""
 _WEAKER_LIMIT = 0.05  # where simple features judge, which are wrong more often
 
 
@@ -51,7 +52,7 @@ def audit_labels(
     Args:
         images: of the run.
         classes: names, in the order of probabilities.
-        judged: table ``cross_validation``, or None.
+        judged: rows of the table ``cross_validation``, of one judge, or None.
         embeddings: (pair_id, sensor) -> embedding, or None.
         progress: whether to show a progress bar.
     """
@@ -64,13 +65,16 @@ def audit_labels(
         return _nothing(f"{what} are too few to tell wrong labels by; {_LEAST_PAIRS} pairs of 2 classes are needed")
     ids, probabilities, source = _from_cross_validation(judged, classes)
     if probabilities is None:
-        vectors, source = _vectors(images, pairs.index, embeddings, progress=progress)
+        folds = pairs["fold"].to_numpy(dtype=np.int64)
         try:
-            probabilities = probabilities_out_of_fold(
-                vectors, labels, pairs["fold"].to_numpy(dtype=np.int64), len(classes)
-            )
+            judges = {
+                name: probabilities_out_of_fold(vectors, labels, folds, len(classes))
+                for name, vectors in _vectors(images, pairs.index, embeddings, progress=progress)
+            }
         except ValueError as error:
             return _nothing(f"out-of-fold probabilities cannot be had: {error}")
+        source = min(judges, key=lambda name: _log_loss(judges[name], labels))
+        probabilities = judges[source]
         ids = pairs.index.tolist()
     else:
         known = [place for place, pair_id in enumerate(ids) if pair_id in pairs.index]
@@ -89,6 +93,12 @@ def _tell(
     source: str,
 ) -> LabelAudit:
     scaled, temperature = calibrated(labels, probabilities)
+    agree = float((scaled.argmax(axis=1) == labels).mean())
+    if agree < LEAST_AGREEMENT:
+        return _nothing(
+            f"{source} agrees with {agree:.0%} of them, and below {LEAST_AGREEMENT:.0%} most findings would be its own "
+            "errors; `rice-ssl cross-validate` makes a better judge"
+        )
     joint, margins = confident_joint(labels, scaled), label_margins(labels, scaled)
     found = []
     limit = _WEAKER_LIMIT if source == FEATURES else MAX_PROBABILITY
@@ -102,7 +112,7 @@ def _tell(
     summary = {
         "source": source,
         "pairs": len(ids),
-        "agree": float((scaled.argmax(axis=1) == labels).mean()),
+        "agree": agree,
         "temperature": temperature,
         "classes": list(classes),
         "thresholds": [None if np.isnan(value) else float(value) for value in joint.thresholds],
@@ -120,13 +130,10 @@ def _nothing(why: str) -> LabelAudit:
 def _from_cross_validation(
     judged: pd.DataFrame | None, classes: tuple[str, ...]
 ) -> tuple[list[str], npt.NDArray[np.floating] | None, str]:
-    """Pairs and their out-of-fold probabilities, judged from all sensors, or from the only one."""
+    """Pairs and their out-of-fold probabilities."""
     if judged is None:
         return [], None, CROSS_VALIDATION
     part = judged[judged["split"] == "oof"]
-    judges = set(part["sensor"])
-    judge = BOTH if BOTH in judges else next(iter(sorted(judges)), None)
-    part = part[part["sensor"] == judge]
     usable = [row is not None and len(row) == len(classes) for row in part["probabilities"]]
     part = part[usable]
     if part.empty:
@@ -134,29 +141,36 @@ def _from_cross_validation(
     return part["pair_id"].tolist(), np.stack(part["probabilities"].tolist()), CROSS_VALIDATION
 
 
+def _log_loss(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> float:
+    return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-9, 1)).mean())
+
+
 def _vectors(
     images: AuditImages, ids: pd.Index, embeddings: Mapping[tuple[str, str], Vectors] | None, *, progress: bool
-) -> tuple[Vectors, str]:
-    """One vector a pair: its sensors' side by side; the mean of all stands in for an image that is not there."""
+) -> list[tuple[str, Vectors]]:
+    """What pairs may be judged by: simple features, and embeddings where there are any; the better one judges."""
     names = [sensor.name for sensor in images.sensors]
+    position = {pair_id: place for place, pair_id in enumerate(images.pair_ids)}
+    places = [(pair_id, name, slot) for pair_id in ids for slot, name in enumerate(names)]
+    rows = [((pair_id, name), int(images.rows[position[pair_id], slot])) for pair_id, name, slot in places]
+    rows = [(key, row) for key, row in rows if row >= 0]
+    described = map_images(
+        lambda entry: describe(images.cache.images[entry[1]]), rows, description="labels", progress=progress
+    )
+    simple = {key: vector for (key, _), vector in zip(rows, described, strict=True)}
+    found = [(FEATURES, _side_by_side(simple, ids, names))]
     known = embeddings or {}
-    source = EMBEDDINGS if any((pair_id, name) in known for pair_id in ids for name in names) else FEATURES
-    if source == FEATURES:
-        position = {pair_id: place for place, pair_id in enumerate(images.pair_ids)}
-        rows = [
-            ((pair_id, name), int(images.rows[position[pair_id], slot]))
-            for pair_id in ids
-            for slot, name in enumerate(names)
-        ]
-        rows = [(key, row) for key, row in rows if row >= 0]
-        described = map_images(
-            lambda entry: describe(images.cache.images[entry[1]]), rows, description="labels", progress=progress
-        )
-        known = {key: vector for (key, _), vector in zip(rows, described, strict=True)}
+    if any((pair_id, name) in known for pair_id in ids for name in names):
+        found.append((EMBEDDINGS, _side_by_side(known, ids, names)))
+    return found
+
+
+def _side_by_side(known: Mapping[tuple[str, str], Vectors], ids: pd.Index, names: list[str]) -> Vectors:
+    """One vector a pair: its sensors' side by side; the mean of all stands in for an image that is not there."""
     parts = []
     for name in names:
         there = [known[pair_id, name] for pair_id in ids if (pair_id, name) in known]
         if there:
             middle = np.mean(there, axis=0)
             parts.append(np.stack([known.get((pair_id, name), middle) for pair_id in ids]))
-    return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32), source
+    return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)

@@ -69,7 +69,7 @@ def quality_findings(quality: pd.DataFrame, sensors: Sequence[str]) -> list[Audi
         for place, (pair_id, bright, sharp, clipped) in enumerate(zip(*columns, strict=True)):
             score = float(far["brightness"][place])
             if abs(score) >= DEVIATIONS or not DARKEST <= bright <= BRIGHTEST:
-                word = "dark" if score < 0 else "bright"
+                word = "dark" if bright < DARKEST or (score < 0 and bright <= BRIGHTEST) else "bright"
                 detail = f"{pair_id} ({sensor}) is {word}: mean {bright:.2f}, the median is {middle['brightness']:.2f}."
                 found.append(AuditFinding("exposure", pair_id, detail, abs(score), sensor))
             score = -float(far["sharpness"][place])

@@ -112,20 +112,29 @@ class FusedClassifier(nn.Module):
         if slots is None:
             raise ValueError("a fused classifier needs the sensor of each image: give slots")
         present = nn.functional.one_hot(slots, len(self.norms)).bool()
-        return self._joined(embedding.unsqueeze(1).expand(-1, len(self.norms), -1), present)
+        every = embedding.unsqueeze(1).expand(-1, len(self.norms), -1)
+        return self._head(self._normed(every, present), present)
 
     def judge(self, embeddings: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Judge pairs, see :meth:`Classifier.judge`."""
-        normed = self._normed(embeddings)
+        normed = self._normed(embeddings, present)
         alone = torch.eye(len(self.norms), device=embeddings.device).bool()
         single = [self._head(normed, alone[slot].expand(len(normed), -1)) for slot in range(len(self.norms))]
         return torch.stack(single, dim=1), self._head(normed, present)
 
-    def _joined(self, embeddings: Tensor, present: Tensor) -> Tensor:
-        return self._head(self._normed(embeddings), present)
-
-    def _normed(self, embeddings: Tensor) -> Tensor:
-        return torch.stack([norm(embeddings[:, slot]) for slot, norm in enumerate(self.norms)], dim=1)
+    def _normed(self, embeddings: Tensor, present: Tensor) -> Tensor:
+        """Embeddings normalised over the images that are there, shape (B, S, E); 0 where there is none."""
+        found = []
+        for slot, norm in enumerate(self.norms):
+            there = present[:, slot]
+            if bool(there.all()):
+                found.append(norm(embeddings[:, slot]))
+                continue
+            values = torch.zeros_like(embeddings[:, slot])
+            if not self.training or int(there.sum()) > 1:  # one image has no spread to be normalised by
+                values[there] = norm(embeddings[there, slot]).to(values.dtype)
+            found.append(values)
+        return torch.stack(found, dim=1)
 
     def _head(self, normed: Tensor, present: Tensor) -> Tensor:
         return cast(Tensor, self.head((normed * present.unsqueeze(2)).flatten(1)))

@@ -143,7 +143,6 @@ def judge_fold(
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, pairs=judged.pairs, single=judged.single, joint=judged.joint)
     shutil.rmtree(fold.store.root / "checkpoints", ignore_errors=True)
-    shutil.rmtree(fold.store.root / "teacher", ignore_errors=True)
     return judged
 
 
@@ -167,10 +166,7 @@ def train_fold(
     Where the recipe chooses an epoch, it is chosen on an inner fold of these; the fold that is judged has no part in
     it. A batch is made smaller where there are fewer pairs than it asks for.
     """
-    others = np.flatnonzero(pairs.learnt & (pairs.folds != fold.fold))
-    others = others[(pairs.rows[others][:, used_slots(recipe.finetune, recipe.sensors)] >= 0).any(axis=1)]
-    subset = label_subset(pairs.targets[others], recipe.validation.label_fraction, fold.seed)
-    train, val = _inner_split(others[subset], pairs, recipe, fold)
+    train, val = fold_parts(fold, pairs, recipe)
     size = min(recipe.finetune.batch_size, max(2, len(train)))
     learnt, judged = (LabelledRows(pairs.rows[part], pairs.targets[part]) for part in (train, val))
     try:
@@ -188,8 +184,19 @@ def train_fold(
         raise InputError(f"Fold {fold.fold} cannot be judged. {error}") from None
 
 
+def fold_parts(fold: Fold, pairs: Pairs, recipe: Recipe) -> tuple[Numbers, Numbers]:
+    """Places of the pairs that a fold's network learns from, and of those on which its epoch is chosen, if on any."""
+    others = np.flatnonzero(pairs.learnt & (pairs.folds != fold.fold))
+    others = others[(pairs.rows[others][:, used_slots(recipe.finetune, recipe.sensors)] >= 0).any(axis=1)]
+    subset = label_subset(pairs.targets[others], recipe.validation.label_fraction, fold.seed)
+    return _inner_split(others[subset], pairs, recipe, fold)
+
+
 def _inner_split(chosen: Numbers, pairs: Pairs, recipe: Recipe, fold: Fold) -> tuple[Numbers, Numbers]:
-    """The pairs that are learnt from, and those on which the epoch is chosen: none where none is, or one group."""
+    """The pairs that are learnt from, and those on which the epoch is chosen.
+
+    None are where no epoch is chosen, where all are one group, or where a class would be left out of what is learnt.
+    """
     nothing: Numbers = np.zeros(0, dtype=np.int64)
     if recipe.finetune.keep == "last" and recipe.finetune.patience == 0:
         return chosen, nothing
@@ -199,7 +206,9 @@ def _inner_split(chosen: Numbers, pairs: Pairs, recipe: Recipe, fold: Fold) -> t
         return chosen, nothing
     labels = pd.Series(pairs.targets[chosen])
     inner = assign_folds(labels, groups, folds=count, seed=fold.seed).to_numpy()
-    return chosen[inner != 0], chosen[inner == 0]
+    train, val = chosen[inner != 0], chosen[inner == 0]
+    same = set(pairs.targets[train].tolist()) == set(pairs.targets[chosen].tolist())
+    return (train, val) if same else (chosen, nothing)
 
 
 def label_subset(targets: Numbers, fraction: float, seed: int) -> Numbers:
@@ -215,7 +224,7 @@ def label_subset(targets: Numbers, fraction: float, seed: int) -> Numbers:
     Returns:
         Places, rising.
     """
-    if fraction >= 1:
+    if fraction >= 1 or len(targets) == 0:
         return np.arange(len(targets))
     order = np.random.default_rng([seed, 11]).permutation(len(targets))
     kept = []

@@ -169,20 +169,14 @@ class Finetuning:
         )
         self.progress = FinetuneProgress()
         self.best: dict[str, Tensor] = {}
-        state = load_checkpoint(self.folder)
-        if state is not None:
-            refuse_other_settings(state, self._settings, self.folder)
-            network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            self.fabric.strategy.precision.load_state_dict(state["precision"])
-            self.best = state["best"]
-            self.progress = FinetuneProgress(**state["progress"])
         self.network = network
         self.model, self.optimizer = self.fabric.setup(_OnCrops(network), optimizer)
         self.average = ModelEmaV3(network, decay=config.ema, use_warmup=True) if config.ema > 0 else None
-        if state is not None and self.average is not None:
-            self.average.module.load_state_dict(state["average"])
         self.precision = self.fabric.strategy.precision
+        state = load_checkpoint(self.folder)
+        if state is not None:
+            refuse_other_settings(state, self._settings, self.folder)
+            self._take_up(state)
         self.pictures.device = self.fabric.device
         if teacher is not None:
             teacher.to(self.fabric.device).eval()
@@ -191,6 +185,16 @@ class Finetuning:
         self.log = MetricLog(store, STAGE, self.progress.step)
         if state is not None and not self._ended():
             self._event("resume", f"Taken up from the checkpoint of step {self.progress.step}.")
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; after the network was put on its device, as an optimizer's state follows that."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.load_state_dict(state["precision"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
+        self.best = state["best"]
+        self.progress = FinetuneProgress(**state["progress"])
 
     def run(self, *, show: bool = True, description: str = STAGE) -> FinetuneResult:
         """Train to the end, or until SIGINT or SIGTERM; write ``weights/classifier.safetensors`` at the end.
@@ -370,7 +374,7 @@ def fine_tune(
 ) -> FinetuneResult:
     """Train a classifier to the end, and its teacher before it where the recipe is one of self-distillation.
 
-    The teacher learns from the same pairs, by the same recipe; it is kept in ``teacher/`` of ``store``.
+    The teacher learns from the same pairs, by the same recipe; it is kept beside the checkpoints.
 
     Returns:
         How the training ended that was at hand; not finished where the teacher's was stopped.
@@ -380,7 +384,7 @@ def fine_tune(
     """
     teacher = None
     if config.distill > 0:
-        beside = RunStore(store.root / "teacher")
+        beside = RunStore(store.root / "checkpoints" / STAGE / "teacher")
         plain = replace(config, distill=0.0)
         first = Finetuning(beside, task, encoder, plain, seed=seed, source=source or store)
         done = first.run(show=show, description=f"{description}, teacher")

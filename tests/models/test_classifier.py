@@ -85,8 +85,9 @@ def test_a_fused_pair_by_hand():
     first, second = weight[:, :16], weight[:, 16:]
     present = torch.tensor([[True, True], [True, True], [True, False], [False, True]])
     single, joint = network.judge(embeddings, present)
-    torch.testing.assert_close(single[:, 0], normed[:, 0] @ first.T + bias)
-    torch.testing.assert_close(single[:, 1], normed[:, 1] @ second.T + bias)
+    for slot, own in enumerate((first, second)):
+        there = present[:, slot]
+        torch.testing.assert_close(single[there, slot], (normed[:, slot] @ own.T + bias)[there])
     torch.testing.assert_close(joint[:2], (normed[:, 0] @ first.T + normed[:, 1] @ second.T + bias)[:2])
     torch.testing.assert_close(joint[2], single[2, 0])
     torch.testing.assert_close(joint[3], single[3, 1])
@@ -138,3 +139,18 @@ def test_of_one_sensor_nothing_is_fused():
 def test_an_unknown_sensor_is_named():
     with pytest.raises(InputError, match="finetune.sensors is 'thermal', but the images are of rgb, rgnir"):
         used_slots(FinetuneConfig(sensors="thermal"), ("rgb", "rgnir"))
+
+
+def test_a_sensors_statistics_are_of_the_images_that_are_there():
+    """What stands in for a missing image has no part in the batch's mean, nor in the running one."""
+    network = fused().train()
+    embeddings = torch.rand(6, 2, 16)
+    present = torch.tensor([[True, True]] * 3 + [[True, False]] * 3)
+    embeddings[3:, 1] = 99.0
+    network.judge(embeddings, present)
+    torch.testing.assert_close(network.norms[1].running_mean, 0.1 * embeddings[:3, 1].mean(dim=0))
+    torch.testing.assert_close(network.norms[0].running_mean, 0.1 * embeddings[:, 0].mean(dim=0))
+    before = network.norms[1].running_mean.clone()
+    single, _ = network.judge(embeddings, torch.tensor([[True, True]] + [[True, False]] * 5))
+    assert torch.equal(network.norms[1].running_mean, before)  # one image has no spread
+    assert bool(torch.isfinite(single).all())

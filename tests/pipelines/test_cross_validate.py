@@ -9,6 +9,7 @@ import yaml
 from pipelines.configuration import parse_config
 from pipelines.evaluate import run_evaluate
 from pipelines.run import bring_in, run_one
+from pipelines.stages import fingerprints
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import InputError
 from rice_ssl.evaluation.calibration import cross_fitted, scaled
@@ -153,3 +154,40 @@ def test_channels_are_asked_of_pairs_that_a_network_had_not_seen(tmp_path):
     before = store.read_table("cross_validation").query("sensor == 'rgb'").set_index("pair_id")["prediction"]
     asked = table[(table["sensor"] == "rgb") & (table["band"] == "red") & (table["replacement"] == "mean")]
     assert asked.set_index("pair_id")["original"].to_dict() == before.to_dict()
+
+
+def test_channels_that_are_no_longer_asked_for_are_forgotten(tmp_path):
+    store, config = make(tmp_path, ["a", "b"] * 4)
+    asked = {**content(tmp_path), "cross_validation": {"views": 1, "channels": True}}
+    validate(store, parse_config(asked, "the test"))
+    assert store.has("channels")
+    validate(store, config)
+    assert not store.has("channels")
+
+
+def test_test_labels_that_come_later_retrain_nothing(tmp_path):
+    store, config = make(tmp_path, ["a", "b"] * 4)
+    table = store.read_table("manifest")
+    held = table["pair_id"].isin(["p006", "p007"])
+    hidden = table.assign(
+        split=table["split"].where(~held, "test"), fold=table["fold"].where(~held, -1), label=table["label"].mask(held)
+    )
+    store.write_table("manifest", hidden)
+    before = fingerprints(store, config)
+    store.write_table("manifest", hidden.assign(label=table["label"]))
+    after = fingerprints(store, config)
+    assert after["cross-validate"] == before["cross-validate"]
+    assert after["evaluate"] != before["evaluate"]
+
+
+def test_pretraining_settings_matter_where_its_weights_are_the_start(tmp_path):
+    store, config = make(tmp_path, ["a", "b"] * 4)
+    other = parse_config({**content(tmp_path), "pretrain": {"epochs": 3}}, "the test")
+    assert fingerprints(store, config)["cross-validate"] == fingerprints(store, other)["cross-validate"]
+    both = [
+        parse_config({**content(tmp_path, start="swav"), "pretrain": {"epochs": epochs}}, "the test")
+        for epochs in (2, 3)
+    ]
+    first, second = (fingerprints(store, one) for one in both)
+    assert first["cross-validate"] != second["cross-validate"]
+    assert first["finetune"] != second["finetune"]

@@ -118,3 +118,15 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, message, tmp_path)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_classifier_may_start_from_another_run_s_swav_weights(folder, first, tmp_path):
+    """Its own pretraining is left out, its log is its own, and done again it computes nothing."""
+    content = settings(folder, run=str(tmp_path / "run"), cross_validation=None)
+    content["finetune"] = {**content["finetune"], "swav_run": str(folder / "run")}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    told = json.loads(rice_ssl("run", tmp_path / "run.yaml", "--json", "--no-progress").stdout)
+    assert set(told["skipped"]) == {"pretrain", "dynamics", "cross-validate"}
+    assert set(pd.read_parquet(tmp_path / "run" / "metrics.parquet")["stage"]) == {"finetune"}
+    again = json.loads(rice_ssl("run", tmp_path / "run.yaml", "--json", "--no-progress").stdout)
+    assert again["done"] == []

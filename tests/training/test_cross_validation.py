@@ -187,3 +187,16 @@ def test_a_fold_is_judged_by_a_network_that_learnt_the_bands(tmp_path):
     assert {p.name for p in fold.store.root.iterdir()} == {"weights", "metrics.parquet", "events.jsonl", "judged.npz"}
     again = judge_fold(fold, pictures(), of, how, source=fold.store, show=False, description="")
     np.testing.assert_array_equal(again.joint, found.joint)
+
+
+def test_no_inner_fold_is_taken_where_a_class_would_be_lost(learnt):
+    """Two pairs of two classes, in two groups: an inner fold of one would leave one class."""
+    of = pairs(test=20)
+    of.targets[:4], of.folds[:4] = [0, 1, 0, 1], [0, 0, 1, 1]
+    of.groups[:] = [str(k) for k in range(PAIRS)]
+    task, _, _ = train(0, learnt, of=of, keep="best")
+    assert (task.train.targets.tolist(), len(task.val.targets)) == ([0, 1], 0)
+
+
+def test_of_no_pairs_there_is_no_share():
+    assert label_subset(np.zeros(0, dtype=np.int64), 0.1, 0).tolist() == []

@@ -160,10 +160,11 @@ def test_a_student_learns_from_its_teacher(tmp_path):
     config = FinetuneConfig(**{**TINY, "epochs": 10, "distill": 1.0, "distill_temperature": 1.0})
     done = fine_tune(RunStore(tmp_path), task(), ENCODER, config, seed=3, show=False)
     assert done.finished
-    assert (tmp_path / "teacher" / "weights" / "classifier.safetensors").is_file()
+    beside = tmp_path / "checkpoints" / "finetune" / "teacher"
+    assert (beside / "weights" / "classifier.safetensors").is_file()
     losses = figures(tmp_path, "loss", "train")
     assert losses[-1] < 0.3 * losses[0]
-    teacher = load_file(tmp_path / "teacher" / "weights" / "classifier.safetensors")
+    teacher = load_file(beside / "weights" / "classifier.safetensors")
     assert any(not torch.equal(value, weights(tmp_path)[key]) for key, value in teacher.items())
 
 
