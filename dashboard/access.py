@@ -189,6 +189,13 @@ def finetuning(run: RunKey) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
+def epoch_was_chosen(run: RunKey) -> bool:
+    """Whether validation pairs chose the classifier's epoch, or the end of its training; also where it is not noted."""
+    section = {} if weights_from(run) is not None else finetuning(run)  # of another run's classifier it is not noted
+    patience = section.get("patience", 0)
+    return section.get("keep", "best") == "best" or (isinstance(patience, (int, float)) and patience > 0)
+
+
 def trained_sensors(run: RunKey) -> str | None:
     """``shared``, ``fused``, or the sensor whose images alone the classifier learnt from; None where not noted."""
     found = finetuning(run).get("sensors")
@@ -247,13 +254,14 @@ def pairs(run: RunKey) -> pd.DataFrame:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def cross_validated(run: RunKey) -> pd.DataFrame:
-    """Pairs that cross-validation judged, as :func:`pairs`; ``split`` is ``oof`` or ``test``.
+    """Pairs that cross-validation judged, as :func:`pairs`, with the manifest's labels; ``split``: ``oof``, ``test``.
 
     Raises:
         ArtifactError: the table is not there, or cannot be read.
     """
-    judged = RunStore(Path(run.path)).read_table(CROSS_VALIDATION, [*_JUDGED, "label", "split"])
-    return pairs_table(judged.groupby("pair_id")[["label", "split"]].first(), judged, sensors(run))
+    judged = RunStore(Path(run.path)).read_table(CROSS_VALIDATION, [*_JUDGED, "split"])
+    frame = judged.groupby("pair_id")[["split"]].first().join(labels(run)["label"])
+    return pairs_table(frame[["label", "split"]], judged, sensors(run))
 
 
 def judged_pairs(run: RunKey, split: str) -> pd.DataFrame:
@@ -266,14 +274,24 @@ def judged_pairs(run: RunKey, split: str) -> pd.DataFrame:
     return frame[frame["split"] == split]
 
 
+def labels(run: RunKey) -> pd.DataFrame:
+    """``label`` and ``split`` of each pair, indexed by pair_id, as the manifest has them now."""
+    return table(run, "manifest", ["pair_id", "label", "split"]).groupby("pair_id").first()
+
+
 def judgements(run: RunKey, split: str) -> pd.DataFrame:
     """Columns ``pair_id``, ``sensor`` (judge), ``probabilities`` and ``label`` of a split; see :func:`judged_pairs`.
+
+    Labels are those of the manifest as it is now, as in ``report.json``.
 
     Raises:
         ArtifactError: the table is not there, or cannot be read.
     """
-    name = CROSS_VALIDATION if is_calibrated(run, split) else "predictions"
-    found = table(run, name, ["pair_id", "sensor", "probabilities", "label", "split"])
+    columns = ["pair_id", "sensor", "probabilities"]
+    if is_calibrated(run, split):
+        found = table(run, CROSS_VALIDATION, [*columns, "split"]).join(labels(run)["label"], on="pair_id")
+    else:
+        found = table(run, "predictions", columns).join(labels(run), on="pair_id")
     return found[found["split"] == split].drop(columns="split")
 
 

@@ -16,6 +16,7 @@ from dashboard import access
 from dashboard.command_line import offered_runs
 from dashboard.components import about_run
 from dashboard.components.notice import guarded
+from dashboard.components.words import plain
 from dashboard.screens import ablation, leaf, map, overview, prototypes, runs, sensors, training
 from rice_ssl.errors import RiceSSLError
 
@@ -73,9 +74,9 @@ def _about_run(*, badges: bool) -> None:
             info, other = access.info(run), access.weights_from(run)
         except RiceSSLError:
             return
-        st.caption(f"Run **{info.get('name', runs[0].name)}**")
+        st.caption(f"Run **{plain(info.get('name', runs[0].name))}**")
         if other:
-            st.caption(f"Weights of the run **{other}**")
+            st.caption(f"Weights of the run **{plain(other)}**")
     if badges:
         about_run.badges(run)
 

@@ -20,6 +20,7 @@ from dashboard.access import (
     info,
     judged_by,
     judgements,
+    labels,
     pairs,
     remedy,
     sensors,
@@ -117,8 +118,9 @@ def report(run: RunKey) -> dict[str, Any]:
 
 @st.cache_data(max_entries=32, show_spinner="Working out the figures …")
 def _report(run: RunKey) -> dict[str, Any]:
+    # labels as in `rice-ssl evaluate`: the manifest's, which may have got them later
     return build_report(
-        table(run, CROSS_VALIDATION),
+        table(run, CROSS_VALIDATION).drop(columns="label").join(labels(run)["label"], on="pair_id"),
         list(info(run)["classes"]),
         sensors(run),
         bootstrap=BOOTSTRAP,

@@ -38,7 +38,9 @@ def known_runs(run: RunKey, most: int = 60) -> dict[str, RunKey]:
     """
     places = [Path(run.path), *offered_runs(), *_beside(Path(run.path).resolve())]
     with contextlib.suppress(ArtifactError, KeyError, TypeError):  # the screen of sensors says what is wrong with it
-        places += [comparison_folder() / str(each["folder"]) for each in comparison()["conditions"]]
+        folder = comparison_folder().resolve()
+        named = [(folder / str(each["folder"])).resolve() for each in comparison()["conditions"]]
+        places += [path for path in named if path.is_relative_to(folder)]  # a file may name any folder, we show its own
     return _keys([path for path in places if (path / "run.json").is_file()], most)
 
 

@@ -6,7 +6,7 @@ the user goes to another screen and back. The pair on the Leaf screen has no wid
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import streamlit as st
@@ -32,6 +32,19 @@ def say_unknown(name: str, known: Collection[str], shown: str = "") -> None:
     for value in st.query_params.get_all(name):
         if value not in known:
             st.session_state.setdefault(_UNKNOWN, {})[name] = (value, shown)
+
+
+def rename_value(name: str, former: Mapping[str, str]) -> None:
+    """Take a value that a link of a former version gives a parameter for what it is called now.
+
+    Args:
+        name: of the parameter; called before the widget that is bound to it.
+        former: former value -> the value now.
+    """
+    value = st.query_params.get(name)
+    if value in former:
+        st.query_params[name] = former[value]
+        st.rerun()  # widgets take the URL's values before a run of the script
 
 
 def tell_unknown(place: Any) -> None:

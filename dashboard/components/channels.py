@@ -14,7 +14,7 @@ from dashboard.charts.dots import dot, dots_figure
 from dashboard.charts.figures import CLASS_COLOURS
 from dashboard.components.figure_words import decimal, percent, points
 from dashboard.components.notice import reading
-from dashboard.components.words import JUDGED
+from dashboard.components.words import JUDGED, plain
 
 OWN, PAIR = "The sensor's prediction changes", "The pair's prediction changes"
 REPLACED = {"mean": "its mean", "other_pair": "another pair's", "other_sensor": "the other sensor's"}
@@ -44,8 +44,8 @@ def draw(run: RunKey) -> None:
         )  # fmt: skip
         questions = [one for one in document["questions"] if one["split"] == split]
         _figure(run, document, questions)
-        _table(run, questions)
-    _flips(run, str(split), questions)
+        _table(run, document, questions)
+    _flips(run, str(split), document, questions)
 
 
 def of_pair(run: RunKey, pair_id: str) -> None:
@@ -109,10 +109,15 @@ def _figure(run: RunKey, document: Mapping[str, Any], questions: Sequence[Mappin
         if one["joint"]
     ]
     most = max(questions, key=lambda one: one["flipped"]["value"])
-    st.markdown(
-        f"The most predictions of a sensor change with **{_band(most, titles)}** replaced by "
-        f"{REPLACED[most['replacement']]}: {percent(most['flipped'])} of {most['pairs']:,} pairs."
-    )
+    if most["flipped"]["value"] > 0:
+        st.markdown(
+            f"The most predictions of a sensor change with **{plain(_band(most, titles))}** replaced by "
+            f"{plain(_replaced_by(document, most, titles))}: {percent(most['flipped'])} of {most['pairs']:,} pairs."
+        )
+    elif any(one["joint"] and one["joint"]["flipped"]["value"] > 0 for one in questions):
+        st.markdown("No prediction of a sensor alone changes.")
+    else:
+        st.markdown("No prediction changes.")
     st.plotly_chart(
         dots_figure(dots, colours, columns=2), config={"displayModeBar": False}, key="flips",
         alt="Share of predictions that change, by band and by what replaces it",
@@ -121,19 +126,30 @@ def _figure(run: RunKey, document: Mapping[str, Any], questions: Sequence[Mappin
     st.caption(
         f"Replaced by {'; '.join(said)}. The other bands stay as they are, and so does the pair's other image. A "
         "prediction that changes tells that this network uses the band, not that another network could not do without "
-        f"it. Intervals: {100 * document['confidence']:g}%, bootstrap over pairs."
+        f"it. Intervals: {100 * document['confidence']:g}%, over pairs."
     )
 
 
-def _table(run: RunKey, questions: Sequence[Mapping[str, Any]]) -> None:
+def _replaced_by(document: Mapping[str, Any], one: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """What took a band's place; of another sensor's bands, which one: ``the other sensor's (red of RGNIR)``."""
+    word = REPLACED.get(one["replacement"], str(one["replacement"]))
+    if one["replacement"] != "other_sensor":
+        return word
+    for source in document.get("sources") or []:
+        if (source["sensor"], source["band"]) == (one["sensor"], one["band"]):
+            return f"{word} ({source['from_band']} of {titles.get(source['from_sensor'], source['from_sensor'])})"
+    return word
+
+
+def _table(run: RunKey, document: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]) -> None:
     titles, rows = access.titles(run), []
     for one in questions:
         row = {
             "Band": _band(one, titles),
-            "Replaced by": REPLACED[one["replacement"]],
+            "Replaced by": _replaced_by(document, one, titles),
             "Pairs": one["pairs"],
             "Changed": percent(one["flipped"]),
-            "Divergence (bits)": decimal(one["divergence"]),
+            "Divergence (bits)": decimal(one["divergence"]) if one["divergence"] else "",
         }
         if one["joint"]:
             row["Changed, pair"] = percent(one["joint"]["flipped"])
@@ -146,7 +162,7 @@ def _table(run: RunKey, questions: Sequence[Mapping[str, Any]]) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="flips-table", alt="Predictions that change, by band")
 
 
-def _flips(run: RunKey, split: str, questions: Sequence[Mapping[str, Any]]) -> None:
+def _flips(run: RunKey, split: str, document: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]) -> None:
     """Leaves whose prediction changes; choosing one opens it."""
     st.subheader("Which leaves change?")
     titles = access.titles(run)
@@ -169,7 +185,7 @@ def _flips(run: RunKey, split: str, questions: Sequence[Mapping[str, Any]]) -> N
         {
             "Pair": listed["pair_id"],
             "Band": listed["Band"],
-            "Replaced by": listed["replacement"].map(lambda name: REPLACED.get(name, name)),
+            "Replaced by": [_replaced_by(document, one, titles) for one in listed.to_dict("records")],
             "Before": listed["original"],
             "After": listed["prediction"] + listed["confidence"].map(" {:.2f}".format),
             "Pair's prediction": _change(listed["joint_original"], listed["joint_prediction"], listed["joint_flipped"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboard.components.words import plain
 from rice_ssl.sensors import BOTH
 
 FIGURES = {
@@ -18,6 +19,11 @@ FIGURES = {
 SHARES = ("Accuracy", "Macro F1")
 """Those that are shares: from 0 to 1, and more is better."""
 NOT_SHOWN = "no difference shown (the interval holds 0)"
+FOLLOWS = (
+    "Which is better is said where the difference's interval leaves out 0. McNemar's test asks the same in another "
+    "way; near the limit its p may say otherwise."
+)
+"""How verdicts come about, to be said once below them."""
 
 
 def percent(entry: Mapping[str, float]) -> str:
@@ -65,7 +71,7 @@ def differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
     """
     found: dict[tuple[str, str], list[str]] = {}
     for gap in part["differences"]:
-        a, b = (titles.get(name, name) for name in (gap["a"], gap["b"]))
+        a, b = (plain(titles.get(name, name)) for name in (gap["a"], gap["b"]))
         if gap["name"] == "accuracy":
             told = f"accuracy {points(gap)}: {verdict(gap, a, b, lower_is_better=False)}"
         elif gap["name"] == "log_loss":
@@ -77,27 +83,26 @@ def differences(part: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
     return [f"{a} against {b}: {'; '.join(sentences)}." for (a, b), sentences in found.items()]
 
 
-def mcnemar(agreement: Mapping[str, Any], titles: Mapping[str, str], confidence: float) -> str | None:
-    """McNemar's test of the two sensors in a sentence; None where it was not made, for want of labels.
+def mcnemar(agreement: Mapping[str, Any], titles: Mapping[str, str]) -> str | None:
+    """Counts and p of McNemar's test of the two sensors; None where it was not made, for want of labels.
+
+    No verdict: that follows the interval of the difference, see :func:`differences`.
 
     Args:
         agreement: of one split of report.json.
         titles: how judges are written.
-        confidence: a test is clear where its p is below 1 - confidence.
     """
     test = agreement.get("mcnemar")
     if not test:
         return None
-    first, second = (titles.get(name, name) for name in agreement["sensors"])
+    first, second = (plain(titles.get(name, name)) for name in agreement["sensors"])
     only_first, only_second, p = int(test["first_only"]), int(test["second_only"]), float(test["p"])
     told = (
         f"{first} is right on {_pairs(only_first)} where {second} is wrong, and wrong on {_pairs(only_second)} where "
         f"{second} is right"
     )
-    better = first if only_first > only_second else second
-    said = f"**{better} is right more often**" if p < 1 - confidence else "no difference in accuracy is shown"
     kind = "exact" if test["method"] == "exact" else "chi-squared"
-    return f"{told} (McNemar's test, {kind}, {p_value(p)}): {said}."
+    return f"{told} (McNemar's test, {kind}, {p_value(p)})."
 
 
 def _pairs(count: int) -> str:
@@ -112,7 +117,7 @@ def complementarity(found: Mapping[str, Any], titles: Mapping[str, str]) -> list
         titles: how judges are written.
     """
     best, oracle = found["best_single"], found["oracle"]
-    single = titles.get(best["sensor"], best["sensor"])
+    single = plain(titles.get(best["sensor"], best["sensor"]))
     told = [
         f"Were the right one of the two sensors known for each pair, {percent(oracle)} of {found['pairs']:,} pairs "
         f"would be right (the oracle); {single} alone, the better one on these pairs, has {percent(best)}."
@@ -128,7 +133,7 @@ def complementarity(found: Mapping[str, Any], titles: Mapping[str, str]) -> list
             said = NOT_SHOWN
         sentence = f"{name} has {percent(joint)}, {points(gain)} against {single} alone: {said}."
         share = found.get("of_oracle_gain")
-        if share is not None and share > 0:
+        if share is not None and gain["low"] > 0:
             sentence += f" That is {100 * share:.0f}% of what the oracle would gain."
         told.append(sentence)
     return told

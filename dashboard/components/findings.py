@@ -13,7 +13,8 @@ from dashboard import access, state
 from dashboard.access import RunKey
 from dashboard.charts.registration import offsets_figure
 from dashboard.components.notice import explain
-from dashboard.components.words import label_text
+from dashboard.components.words import label_text, plain
+from rice_ssl.card.looked_at import looked_at, not_looked_at
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
@@ -55,7 +56,7 @@ def _import(run: RunKey) -> None:
     counts = findings["kind"].value_counts()
     with st.container(horizontal=True):
         for kind, count in counts.items():
-            st.badge(f"{str(kind).replace('_', ' ')}: {count}", color="orange", icon=":material/warning:")
+            st.badge(f"{plain(str(kind).replace('_', ' '))}: {count}", color="orange", icon=":material/warning:")
     with st.expander(f"All {len(findings):,} findings of the import", icon=":material/list:"):
         titles = access.titles(run)
         shown = pd.DataFrame(
@@ -73,8 +74,10 @@ def _audit(run: RunKey) -> None:
     """Findings of the audit by kind, the worst first."""
     found = access.table(run, "audit")
     if found.empty:
-        st.success("The audit found nothing wrong with the images, the pairs and the labels.")
+        _nothing(run)
         return
+    for sentence in _not_looked_at(run):
+        st.info(sentence, icon=":material/info:")
     counts = found["kind"].value_counts()
     kinds = [kind for kind in [*KINDS, *sorted(set(counts.index) - set(KINDS))] if kind in counts.index]
     words = {kind: KINDS[kind][0] if kind in KINDS else kind.replace("_", " ").capitalize() for kind in kinds}
@@ -86,7 +89,7 @@ def _audit(run: RunKey) -> None:
         )
     )  # fmt: skip
     own = found[found["kind"] == kind].sort_values("score", ascending=False, kind="stable")
-    told = ", ".join(f"{words[name].lower()} {counts[name]:,}" for name in kinds)
+    told = ", ".join(f"{plain(words[name].lower())} {counts[name]:,}" for name in kinds)
     st.caption(" ".join([KINDS[kind][1] if kind in KINDS else "", *_notes(run, kind), "The worst first."]).strip())
     st.caption(f"Of all kinds: {told}.")
     if kind == "registration":
@@ -99,7 +102,7 @@ def _audit(run: RunKey) -> None:
         pictures = False
     known = _known(run, kind)
     pages = -(-len(own) // PER_PAGE)
-    key = f"audit_page_{kind}"
+    key = f"audit_{kind}_page"
     state.say_unknown(key, [str(number) for number in range(1, pages + 1)], "page 1")
     place = st.container()
     page = st.pagination(pages, key=key, bind="query-params") if pages > 1 else 1
@@ -117,14 +120,36 @@ def _audit(run: RunKey) -> None:
                 explain(error)
 
 
+def _nothing(run: RunKey) -> None:
+    """That nothing was found, only of what was looked at."""
+    try:
+        document = access.document(run, "audit")
+    except ArtifactError as error:
+        st.info("The audit's table holds no finding; what was looked at is not known.")
+        explain(error)
+        return
+    said, lacking = looked_at(document), not_looked_at(document)
+    st.success(f"The audit found nothing wrong. It looked at {plain(said)}.")
+    for sentence in lacking:
+        st.info(plain(sentence), icon=":material/info:")
+
+
+def _not_looked_at(run: RunKey) -> list[str]:
+    """What the audit did not judge and why; nothing where audit.json is not there."""
+    try:
+        return [plain(sentence) for sentence in not_looked_at(access.document(run, "audit"))]
+    except ArtifactError:  # said below, where the document is to be shown
+        return []
+
+
 def _finding(run: RunKey, row: Mapping[str, Any], known: _Known, key: str, *, pictures: bool) -> None:
     """One finding: the images of its pair, or of both pairs, what was found, and a way to the leaf."""
     pairs = [name for name in (row["pair_id"], row["other_pair_id"]) if isinstance(name, str)]
     for pair_id in pairs if pictures else []:
         _images(run, pair_id)
-    st.markdown(str(row["detail"]))
+    st.markdown(plain(row["detail"]))
     if said := _said(run, row, known):
-        st.caption(said)
+        st.caption(plain(said))
     with st.container(horizontal=True):
         for pair_id in pairs:
             if st.button(pair_id, key=f"audit-{key}-{pair_id}", type="tertiary", icon=":material/open_in_new:"):
@@ -138,7 +163,7 @@ def _images(run: RunKey, pair_id: str) -> None:
     for sensor in access.sensors(run):
         picture = access.thumbnail(run, pair_id, sensor)
         if picture is None:
-            sides.caption(f"no {titles[sensor]} picture")
+            sides.caption(f"no {plain(titles[sensor])} image")
         else:
             sides.image(picture, caption=titles[sensor], width="stretch", alt=f"{titles[sensor]} image of {pair_id}")
 
@@ -149,8 +174,9 @@ def _notes(run: RunKey, kind: str) -> list[str]:
         document = access.document(run, "audit")
         labels, wrong = document["labels"], document["wrong_pairs"]
         if kind == "label" and labels.get("source"):
-            return [f"Judged by {labels['source']}, which agrees with {100 * labels['agree']:.0f}% of the labels."]
-        return [str(wrong["note"])] if kind == "wrong_pair" and wrong.get("note") else []
+            judge, agree = plain(labels["source"]), 100 * labels["agree"]
+            return [f"Judged by {judge}, which agrees with {agree:.0f}% of the labels."]
+        return [plain(wrong["note"])] if kind == "wrong_pair" and wrong.get("note") else []
     except (ArtifactError, AttributeError, KeyError, TypeError, ValueError):
         return []
 

@@ -44,7 +44,7 @@ def _image(run: RunKey, entry: tuple[str, str], key: str, caption: str) -> None:
     pair_id, sensor = entry
     picture = access.thumbnail(run, pair_id, sensor)
     if picture is None:
-        st.caption("no picture")
+        st.caption("no image")
     else:
         st.image(picture, width="stretch", alt=f"{access.titles(run)[sensor]} image of {pair_id}")
     st.caption(caption)

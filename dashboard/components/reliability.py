@@ -14,6 +14,7 @@ from dashboard.charts.reliability import abstention_figure, answered, reliabilit
 from dashboard.components import reported
 from dashboard.components.figure_words import FIGURES, decimal, percent
 from dashboard.components.notice import explain, reading
+from dashboard.components.words import plain
 from rice_ssl.errors import ArtifactError
 
 TOLD = ("ece", "brier", "log_loss")
@@ -105,6 +106,6 @@ def _at(abstention: Sequence[Mapping[str, Any]], least: float) -> Mapping[str, A
 
 def _told(title: str, entry: Mapping[str, Any] | None) -> str:
     if entry is None:
-        return f"**{title}** answers no pair."
+        return f"**{plain(title)}** answers no pair."
     right = percent({"value": entry["accuracy"], "low": entry["low"], "high": entry["high"]})
-    return f"**{title}** answers {100 * entry['coverage']:.0f}% of the pairs ({entry['n']:,}): {right} right."
+    return f"**{plain(title)}** answers {100 * entry['coverage']:.0f}% of the pairs ({entry['n']:,}): {right} right."

@@ -12,8 +12,9 @@ from dashboard import access, computed, state
 from dashboard.access import RunKey
 from dashboard.charts.sensors import counts_matrix, right_bars, right_title
 from dashboard.components import reported
-from dashboard.components.figure_words import complementarity, differences, mcnemar
+from dashboard.components.figure_words import FOLLOWS, complementarity, differences, mcnemar
 from dashboard.components.notice import explain, reading
+from dashboard.components.words import plain
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.agreement import cohen_kappa
 from rice_ssl.evaluation.metrics import confusion
@@ -33,10 +34,17 @@ def draw(run: RunKey, chosen: pd.DataFrame, names: list[str], split: str) -> Non
         split: the pairs' split.
     """
     if len(names) < 2 or "agree" not in chosen or not chosen["agree"].notna().any():
-        st.info(
-            f"These pairs have images of one sensor only ({', '.join(access.titles(run)[n] for n in names)}), so there "
-            "is nothing to compare. Below is that sensor against the labels."
-        )
+        said = ", ".join(plain(access.titles(run)[name]) for name in names)
+        if len(names) < 2:
+            st.info(
+                f"These pairs have images of one sensor only ({said}), so there is nothing to compare. Below is that "
+                "sensor against the labels."
+            )
+        else:
+            st.info(
+                "No pair here has images of two sensors, so there is nothing to compare. Below is each sensor "
+                f"({said}) against the labels."
+            )
         _confusions(run, chosen, names)
         return
     _agreement(run, chosen, names, split)
@@ -102,7 +110,7 @@ def _confusions(run: RunKey, chosen: pd.DataFrame, judges: Sequence[str]) -> Non
         with column:
             counts = _counts(chosen, "label", f"{name}_prediction", classes)
             accuracy = np.trace(counts) / max(1, counts.sum())
-            st.markdown(f"**{titles[name]}**: {100 * accuracy:.0f}% right")
+            st.markdown(f"**{plain(titles[name])}**: {100 * accuracy:.0f}% right")
             figure = counts_matrix(counts, classes, "Label", "Prediction")
             st.plotly_chart(
                 figure, config={"displayModeBar": False}, key=f"confusion-{name}", alt=f"Confusion of {titles[name]}"
@@ -149,8 +157,11 @@ def _of_kind(run: RunKey, chosen: pd.DataFrame, names: list[str], split: str) ->
     with bars:
         st.plotly_chart(figure, config={"displayModeBar": False}, key="right", alt="Pairs by who is right")
     with words:
-        for sentence in _tested(run, split):
+        sentences = _tested(run, split)
+        for sentence in sentences:
             st.markdown(f"- {sentence}")
+        if any("McNemar" in sentence for sentence in sentences):
+            st.caption(FOLLOWS)
     texts = {ALL: ALL, **{right_title(kind, titles): kind for kind in kinds}}
     state.say_unknown("list", texts, ALL)
     text = st.segmented_control("List", list(texts), default=ALL, required=True, key="list", bind="query-params")
@@ -165,7 +176,7 @@ def _tested(run: RunKey, split: str) -> list[str]:
             part, titles = report["splits"].get(split), access.titles(run)
             if not part:
                 return []
-            told = [mcnemar(part["agreement"], titles, report["confidence"])] if part.get("agreement") else []
+            told = [mcnemar(part["agreement"], titles)] if part.get("agreement") else []
             told += complementarity(part["complementarity"], titles) if part.get("complementarity") else []
             return [sentence for sentence in [*told, *differences(part, titles)] if sentence]
     except ArtifactError:  # said above, beside the figures of agreement

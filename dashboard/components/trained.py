@@ -12,9 +12,10 @@ from dashboard import access, state
 from dashboard.charts.comparison import METHODS, STARTS, efficiency_figure, transfer_matrix
 from dashboard.charts.dots import Dot, dot, dots_figure
 from dashboard.charts.figures import sensor_colours
-from dashboard.components.about_run import SIMULATED
-from dashboard.components.figure_words import FIGURES, SHARES, p_value, percent, points, verdict
+from dashboard.components.about_run import PRETRAINED, SIMULATED
+from dashboard.components.figure_words import FIGURES, FOLLOWS, SHARES, p_value, percent, points, verdict
 from dashboard.components.notice import reading
+from dashboard.components.words import plain
 from rice_ssl.sensors import BOTH
 
 COMMAND = "rice-ssl compare CONFIG"
@@ -46,7 +47,7 @@ def draw() -> None:
         if content["label_efficiency"]:
             st.subheader("How many labels does it take?")
             _efficiency(content, titles)
-        if content["transfer"]:
+        if any(one["trained_on"] != one["tested_on"] for one in content["transfer"]):
             st.subheader("Does one sensor's classifier understand the other's images?")
             _transfer(content, titles)
     with st.expander("Settings", icon=":material/tune:"):
@@ -57,12 +58,13 @@ def _about(content: Mapping[str, Any]) -> None:
     """What was compared on which data, and whether it is complete."""
     if content["simulated"]:
         st.badge(SIMULATED, icon=":material/science:", color="orange")
-    data = f" on {content['data_root']}" if content.get("data_root") else ""
+    data = f" on {plain(content['data_root'])}" if content.get("data_root") else ""
     seeds = len(content["seeds"])
+    swav = f" {PRETRAINED}" if any(one["start"] == "swav" for one in content["conditions"]) else ""
     st.caption(
-        f"**{content['name']}**{data}: {len(content['conditions'])} classifiers, each cross-validated in "
+        f"**{plain(content['name'])}**{data}: {len(content['conditions'])} classifiers, each cross-validated in "
         f"{content['folds']} folds with {seeds} seed{'' if seeds == 1 else 's'}. All figures are of labelled pairs, "
-        "judged by networks that did not see them; they are not of the run that is open."
+        f"judged by networks that did not see them; they are not of the run that is open.{swav}"
     )
     if content["done"] < content["planned"]:
         st.warning(
@@ -72,8 +74,8 @@ def _about(content: Mapping[str, Any]) -> None:
 
 
 def _conditions(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
-    """Each classifier's figures by judge; of a judge that it never saw in training as a ring."""
-    whole = [one for one in content["conditions"] if one["label_fraction"] == 1]
+    """Each classifier's figures by judge; of a judge that it never saw in fine-tuning as a ring."""
+    whole = [one for one in content["conditions"] if one["label_fraction"] >= 1]
     colours = {titles[name]: colour for name, colour in sensor_colours([n for n in titles if n != BOTH]).items()}
     dots: list[Dot | None] = []
     for name in ("accuracy", "log_loss"):
@@ -81,14 +83,17 @@ def _conditions(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
             for judge, figures in one["figures"].items():
                 unseen = one["sensors"] in titles and judge != one["sensors"]
                 dots.append(dot(FIGURES[name], one["name"], figures[name], titles.get(judge, judge), hollow=unseen))
-    st.plotly_chart(
-        dots_figure(dots, colours, columns=2, shares=SHARES), config={"displayModeBar": False}, key="conditions",
-        alt="Accuracy and log loss of each classifier, by the images it judges from",
-    )  # fmt: skip
-    st.caption(
-        "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw in "
-        f"training. Intervals: {100 * content['confidence']:g}%, over pairs."
-    )
+    if whole:
+        st.plotly_chart(
+            dots_figure(dots, colours, columns=2, shares=SHARES), config={"displayModeBar": False}, key="conditions",
+            alt="Accuracy and log loss of each classifier, by the images it judges from",
+        )  # fmt: skip
+        st.caption(
+            "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw "
+            f"in fine-tuning. Intervals: {100 * content['confidence']:g}%, over pairs."
+        )
+    else:
+        st.info("No classifier that learnt from all labels is done yet; those of fewer labels are in the table.")
     with st.expander("All figures as a table", icon=":material/table_rows:"):
         st.dataframe(conditions_table(content, titles), hide_index=True, key="conditions-table", alt="All figures")
 
@@ -119,7 +124,7 @@ def _differences(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
         gaps = [gap for gap in content["differences"] if (gap["question"], gap["name"]) == (question, "accuracy")]
         if gaps:
             lines = "\n".join(f"- {difference_sentence(gap, titles)}" for gap in gaps)
-            st.markdown(f"**{QUESTIONS.get(question, question)}**\n\n{lines}")
+            st.markdown(f"**{QUESTIONS.get(question, plain(question))}**\n\n{lines}")
     st.dataframe(
         differences_table(content["differences"], titles), hide_index=True, key="differences-table",
         alt="Paired differences between classifiers",
@@ -127,25 +132,30 @@ def _differences(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     st.caption(
         f"First minus second with its {100 * content['confidence']:g}% interval, paired over the same pairs. ▲ more, "
         "▼ less (of log loss less is better); no sign where the interval holds 0, which shows no difference, not that "
-        "there is none. McNemar's test is of accuracy. Several questions are asked of the same pairs, and no figure is "
+        f"there is none. {FOLLOWS} Several questions are asked of the same pairs, and no figure is "
         "corrected for that."
     )
 
 
 def difference_sentence(gap: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """One paired difference of accuracy in words."""
-    a, b = gap["a"], gap["b"]
-    judge_a, judge_b = (titles.get(gap[key], gap[key]) for key in ("judge_a", "judge_b"))
-    said = verdict(gap, a, b, lower_is_better=False)
+    first, second = (plain(_side(gap, side, titles)) for side in ("a", "b"))
+    said = verdict(gap, first, second, lower_is_better=False)
     test = "" if gap.get("mcnemar_p") is None else f", McNemar {p_value(float(gap['mcnemar_p']))}"
-    return f"{a} ({judge_a}) against {b} ({judge_b}): accuracy {points(gap)}{test}: {said}."
+    return f"{first} against {second}: accuracy {points(gap)}{test}: {said}."
+
+
+def _side(gap: Mapping[str, Any], side: str, titles: Mapping[str, str]) -> str:
+    """A side of a difference, ``a`` or ``b``: the classifier, and the images that it judged from."""
+    judge = gap[f"judge_{side}"]
+    return f"{gap[side]} ({titles.get(judge, judge)})"
 
 
 def differences_table(gaps: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
     """A row for each two classifiers, with their differences in accuracy and log loss."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for gap in gaps:
-        sides = [f"{gap[side]} ({titles.get(gap[f'judge_{side}'], gap[f'judge_{side}'])})" for side in ("a", "b")]
+        sides = [_side(gap, side, titles) for side in ("a", "b")]
         row = rows.setdefault((gap["question"], *sides), {"First": sides[0], "Second": sides[1], "Pairs": gap["pairs"]})
         sign = " ▲" if gap["low"] > 0 else " ▼" if gap["high"] < 0 else ""
         row[FIGURES.get(gap["name"], gap["name"])] = (
@@ -193,9 +203,9 @@ def _transfer(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
         for one in own:
             if one["trained_on"] != one["tested_on"]:
                 st.markdown(
-                    f"- Trained on **{titles.get(one['trained_on'], one['trained_on'])}**, tested on "
-                    f"**{titles.get(one['tested_on'], one['tested_on'])}**, never seen in training: {percent(one)} of "
-                    f"{one['pairs']:,} pairs right."
+                    f"- Trained on **{plain(titles.get(one['trained_on'], one['trained_on']))}**, tested on "
+                    f"**{plain(titles.get(one['tested_on'], one['tested_on']))}**, never seen in fine-tuning: "
+                    f"{percent(one)} of {one['pairs']:,} pairs right."
                 )
 
 

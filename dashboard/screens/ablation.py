@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.charts.ablation import conditions_figure
-from dashboard.components.words import SPLITS
+from dashboard.components.words import SPLITS, plain
 
 KNOWN = ("probe_", "knn_")
 """Beginnings of the names of measures that need labels."""
@@ -54,11 +54,11 @@ def page() -> None:
 def _about(content: Mapping[str, Any]) -> None:
     """What was varied on which data, and whether it is complete."""
     if content["simulated"]:
-        st.badge("Simulated data: no picture here is a photograph", icon=":material/science:", color="orange")
+        st.badge("Simulated data: no image here is a photograph", icon=":material/science:", color="orange")
     conditions, seeds, planned = len(content["conditions"]), len(content["seeds"]), content["planned"]
     done = len({(entry["condition"], entry["seed"]) for entry in content["cells"]})
-    data = f" on {content['data_root']}" if content.get("data_root") else ""
-    st.caption(f"**{content['name']}**{data}: {conditions} conditions, {seeds} seeds each.")
+    data = f" on {plain(content['data_root'])}" if content.get("data_root") else ""
+    st.caption(f"**{plain(content['name'])}**{data}: {conditions} conditions, {seeds} seeds each.")
     if done < planned:
         st.warning(
             f"{done} of {planned} networks are done, so these figures will change: `rice-ssl ablate CONFIG` goes on.",

@@ -17,7 +17,7 @@ from dashboard.components import channels
 from dashboard.components.gallery import gallery
 from dashboard.components.notice import explain
 from dashboard.components.pair_picker import pick_pair
-from dashboard.components.words import label_text, split_title
+from dashboard.components.words import label_text, plain, split_title
 from rice_ssl.attribution.overlay import colour_bar, overlay
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
@@ -51,23 +51,23 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
     """Whether the sensors agree, in a sentence."""
     titles, names = access.titles(run), access.sensors(run)
     label = row["label"] if isinstance(row["label"], str) else None
-    st.markdown(f"#### {pair_id}")
-    facts = " · ".join([f"Label **{label}**" if label else "No label", f"{split_title(row['split'])} pair"])
+    st.markdown(f"#### {plain(pair_id)}")
+    facts = " · ".join([f"Label **{plain(label)}**" if label else "No label", f"{split_title(row['split'])} pair"])
     predicted = {n: row.get(f"{n}_prediction") for n in names if isinstance(row.get(f"{n}_prediction"), str)}
     if not predicted:
         explain(ArtifactError(f"This run has no predictions of this pair. {access.remedy(run, 'finetune')}"))
         return
     if len(predicted) == 1:
         ((name, word),) = predicted.items()
-        st.markdown(f"Only the {titles[name]} image is there; it is predicted **{word}**. {facts}")
+        st.markdown(f"Only the {plain(titles[name])} image is there; it is predicted **{plain(word)}**. {facts}")
         return
     first, second = list(predicted)[:2]
     if predicted[first] == predicted[second]:
-        said = f":green-badge[:material/check: The sensors agree] on **{predicted[first]}**"
+        said = f":green-badge[:material/check: The sensors agree] on **{plain(predicted[first])}**"
     else:
         said = (
-            f":orange-badge[:material/call_split: The sensors disagree] {titles[first]} says **{predicted[first]}**, "
-            f"{titles[second]} says **{predicted[second]}**"
+            f":orange-badge[:material/call_split: The sensors disagree] {plain(titles[first])} says "
+            f"**{plain(predicted[first])}**, {plain(titles[second])} says **{plain(predicted[second])}**"
         )
     st.markdown(
         f"{said} (divergence {row['divergence']:.2f} bits). {facts}",
@@ -117,7 +117,7 @@ def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
                     _bars(probabilities[name], classes, label, name, titles[name])
     with right:
         if BOTH in probabilities and len([n for n in names if n in probabilities]) > 1:
-            st.markdown(f"**{titles[BOTH]}**, from all sensors")
+            st.markdown(f"**{plain(titles[BOTH])}**, from all sensors")
             _bars(probabilities[BOTH], classes, label, BOTH, titles[BOTH])
             _who_weighs(run, pair_id, probabilities[BOTH], classes)
         if shown:
@@ -181,9 +181,9 @@ def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str
         return
     first, second = np.argsort([-value for value in joint], kind="stable")[:2]
     odds = {sensor: values[first] - values[second] for sensor, values in parts.items()}
-    words = ", ".join(f"{titles[sensor]} {value:+.2f}" for sensor, value in odds.items())
+    words = ", ".join(f"{plain(titles[sensor])} {value:+.2f}" for sensor, value in odds.items())
     st.markdown(
-        f"**{classes[first]}** over {classes[second]} by log-odds of {sum(odds.values()):.2f}: {words}.",
+        f"**{plain(classes[first])}** over {plain(classes[second])} by log-odds of {sum(odds.values()):.2f}: {words}.",
         help="The pair's logits are the sum of what its sensors contribute, so the parts add up (but for rounding).",
     )
 
@@ -212,7 +212,7 @@ def _neighbours(run: RunKey, pair_id: str, pairs: pd.DataFrame) -> None:
         explain(error)
         return
     if not found:
-        st.info(f"This pair has no {titles[own]} embedding.")
+        st.info(f"This pair has no {plain(titles[own])} embedding.")
         return
     captions = {}
     for other, similarity in found:

@@ -14,7 +14,7 @@ from dashboard.charts.sensors import figures_with_intervals
 from dashboard.components import about_run, findings, reported
 from dashboard.components.figure_words import differences
 from dashboard.components.notice import explain, reading
-from dashboard.components.words import JUDGED, label_text, split_title
+from dashboard.components.words import JUDGED, label_text, plain, split_title
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
@@ -58,7 +58,9 @@ def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:
         st.metric("Sensors", " + ".join(titles[name] for name in access.sensors(run)), border=True, help=bands)
         st.metric("Encoder", str(encoder.get("name", "not noted")), border=True)
     source = (
-        "Simulated leaves" if info.get("simulated") else f"Images imported with the {info.get('data_source')} layout"
+        "Simulated leaves"
+        if info.get("simulated")
+        else f"Images imported with the {plain(info.get('data_source'))} layout"
     )
     st.caption(f"{source}. {_trained(run, info, pretrain)} All images of a pair are in one split.")
     splits, labels = pairs["split"].map(split_title).rename("Split"), pairs["label"].map(label_text)
@@ -75,11 +77,11 @@ def _trained(run: RunKey, info: Mapping[str, Any], pretrain: Mapping[str, Any]) 
         splits = access.pairs(run)["split"]
         seen = int(splits.map(lambda split: access.was_seen(run, split)).sum())
         told = f"{seen:,} of these pairs were among its own" if seen else "these images were not trained on"
-        return f"Weights of the run {other}{simulated}; {told}."
+        return f"Weights of the run {plain(other)}{simulated}; {told}."
     start, swav_run = str(access.finetuning(run).get("start", "")), access.swav_run(run)
     began = {"random": "random weights", "encoder": "the weights of another encoder"}.get(start, "")
     if swav_run:
-        began = f"the SwAV weights of the run {swav_run}"
+        began = f"the SwAV weights of the run {plain(swav_run)}"
     told = f"The classifier began with {began}." if began else ""
     if began and "pretrain" not in info["stages"]:
         return told
@@ -130,10 +132,7 @@ def _of_split(run: RunKey, report: Mapping[str, Any], part: Mapping[str, Any]) -
 def _reservations(run: RunKey, split: str, judged: Sequence[str]) -> list[str]:
     """What to bear in mind of figures on a split, and why there are none on test pairs."""
     found = [about_run.classifier(run)] if about_run.classifier(run) else []
-    if split == access.OOF:
-        found.append("Each pair was judged by networks that did not see it (cross-validation).")
-    if access.was_seen(run, split):
-        found.append("The epoch was chosen on these pairs, so these figures flatter a little.")
+    found += about_run.reservations(run, split)
     if "test" not in judged:
         test = access.pairs(run)["split"] == "test"
         found.append(

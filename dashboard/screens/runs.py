@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,10 +14,10 @@ from dashboard.access import RunKey
 from dashboard.charts.dots import Dot, dot, dots_figure
 from dashboard.charts.figures import sensor_colours
 from dashboard.components import about_run, reported
-from dashboard.components.figure_words import FIGURES, SHARES, p_value, points, verdict
+from dashboard.components.figure_words import FIGURES, FOLLOWS, SHARES, p_value, points, verdict
 from dashboard.components.notice import explain, reading
 from dashboard.components.run_settings import differing
-from dashboard.components.words import JUDGED
+from dashboard.components.words import JUDGED, plain
 from rice_ssl.errors import ArtifactError, RiceSSLError
 from rice_ssl.sensors import BOTH
 
@@ -34,7 +35,7 @@ def page() -> None:
         return
     simulated = [name for name, run in chosen.items() if access.info(run).get("simulated")]
     if simulated:
-        text = about_run.SIMULATED if len(simulated) == len(chosen) else f"Simulated data: {', '.join(simulated)}"
+        text = about_run.SIMULATED if len(simulated) == len(chosen) else f"Simulated data: {_named(simulated)}"
         badges.badge(text, icon=":material/science:", color="orange")
     if len(chosen) > 1:
         st.subheader("In which settings do they differ?")
@@ -81,12 +82,10 @@ def _figures(chosen: Mapping[str, RunKey]) -> None:
     """Figures of each run and judge on the pairs of one split, and paired differences between runs."""
     reports: dict[str, Mapping[str, Any]] = {}
     for name, run in chosen.items():
-        try:
-            with reading("report.json", reported.command(run)):
-                report = computed.report(run)
-                reports[name] = {"whole": report, "splits": {s: p for s, p in report["splits"].items() if p["sensors"]}}
-        except ArtifactError as error:
-            explain(error)
+        with _of_run(name, run):
+            report = computed.report(run)
+            sure = {"confidence": float(report["confidence"]), "bootstrap": int(report["bootstrap"])}
+            reports[name] = {**sure, "splits": {s: p for s, p in report["splits"].items() if p["sensors"]}}
     splits = [split for split in JUDGED if any(split in one["splits"] for one in reports.values())]
     if not splits:
         st.info("None of these runs has figures on labelled pairs.")
@@ -102,52 +101,91 @@ def _figures(chosen: Mapping[str, RunKey]) -> None:
     there = {name: one["splits"][split] for name, one in reports.items() if split in one["splits"]}
     lacking = [name for name in reports if name not in there]
     if lacking:
-        st.caption(f"Without figures on these pairs: {', '.join(lacking)}.")
-    runs = {name: chosen[name] for name in there}
-    with reading("report.json", "rice-ssl evaluate RUN"):
-        _chart(runs, there)
-        st.dataframe(_table(runs, there), hide_index=True, key="runs-table", alt="Figures of each run")
-    first = reports[next(iter(there))]["whole"]
+        st.caption(f"Without figures on these pairs: {_named(lacking)}.")
+    dots: list[Dot | None] = []
+    rows: list[dict[str, Any]] = []
+    runs: dict[str, RunKey] = {}
+    for name, part in there.items():
+        with _of_run(name, chosen[name]):
+            own = _dots(name, chosen[name], part), _rows(name, chosen[name], part)
+            dots += own[0]
+            rows += own[1]
+            runs[name] = chosen[name]
+    if not runs:
+        return
+    _chart(runs, dots)
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="runs-table", alt="Figures of each run")
+    _reservations(runs, split)
     if len(runs) > 1:
         st.subheader("Is a difference more than chance?")
-        _differences(runs, there, split, first)
+        first = reports[next(iter(runs))]
+        _differences(runs, {name: there[name] for name in runs}, split, first)
 
 
-def _chart(runs: Mapping[str, RunKey], parts: Mapping[str, Mapping[str, Any]]) -> None:
-    titles: dict[str, str] = {}
+@contextlib.contextmanager
+def _of_run(name: str, run: RunKey) -> Iterator[None]:
+    """Around the reading of one run's report: what is wrong is said with the run's name, and the page goes on."""
+    try:
+        with reading("report.json", reported.command(run)):
+            yield
+    except ArtifactError as error:
+        explain(ArtifactError(f"{plain(name)}: {error}"))
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(plain(name) for name in names)
+
+
+def _reservations(runs: Mapping[str, RunKey], split: str) -> None:
+    """What to bear in mind of the figures, as Overview says it; of some runs only, with their names."""
+    told: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        for sentence in about_run.reservations(run, split):
+            told.setdefault(sentence, []).append(name)
+    said = [
+        sentence if len(names) == len(runs) else f"{_named(names)}: {sentence[0].lower()}{sentence[1:]}"
+        for sentence, names in told.items()
+    ]
+    if said:
+        st.caption(" ".join(said))
+
+
+def _dots(name: str, run: RunKey, part: Mapping[str, Any]) -> list[Dot | None]:
+    """Accuracy and log loss of a run by judge; of a sensor that its classifier never saw in fine-tuning as a ring."""
+    trained, titles = access.trained_sensors(run), access.titles(run)
+    alone = trained in access.sensors(run)
+    return [
+        dot(FIGURES[figure], name, one["figures"][figure], titles.get(judge, judge), hollow=alone and judge != trained)
+        for figure in ("accuracy", "log_loss")
+        for judge, one in part["sensors"].items()
+    ]
+
+
+def _chart(runs: Mapping[str, RunKey], dots: Sequence[Dot | None]) -> None:
     colours: dict[str, str] = {}
     for run in runs.values():
         own = access.titles(run)
-        titles |= own
         colours |= {own[name]: colour for name, colour in sensor_colours(access.sensors(run)).items()}
-    dots: list[Dot | None] = []
-    for figure in ("accuracy", "log_loss"):
-        for name, part in parts.items():
-            trained, sensors = access.trained_sensors(runs[name]), access.sensors(runs[name])
-            for judge, one in part["sensors"].items():
-                unseen = trained in sensors and judge != trained
-                dots.append(dot(FIGURES[figure], name, one["figures"][figure], titles.get(judge, judge), hollow=unseen))
     st.plotly_chart(
         dots_figure(dots, colours, columns=2, shares=SHARES), config={"displayModeBar": False}, key="runs-figures",
         alt="Accuracy and log loss of each run",
     )  # fmt: skip
     st.caption(
         "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw "
-        "in training. Two runs' intervals may overlap although they differ on the same pairs."
+        "in fine-tuning. Two runs' intervals may overlap although they differ on the same pairs."
     )
 
 
-def _table(runs: Mapping[str, RunKey], parts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    rows = []
-    for name, part in parts.items():
-        titles = access.titles(runs[name])
-        for judge, one in part["sensors"].items():
-            row = {"Run": name, "Judged from": titles.get(judge, judge), "Pairs": one["n"]}
-            for figure, title in FIGURES.items():
-                entry = one["figures"].get(figure)
-                row[title] = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" if entry else ""
-            rows.append(row)
-    return pd.DataFrame(rows)
+def _rows(name: str, run: RunKey, part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table, one for each judge of a run."""
+    rows, titles = [], access.titles(run)
+    for judge, one in part["sensors"].items():
+        row = {"Run": name, "Judged from": titles.get(judge, judge), "Pairs": one["n"]}
+        for figure, title in FIGURES.items():
+            entry = one["figures"].get(figure)
+            row[title] = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" if entry else ""
+        rows.append(row)
+    return rows
 
 
 def _differences(
@@ -167,13 +205,13 @@ def _differences(
         )
     )  # fmt: skip
     first, *others = runs
-    confidence, bootstrap = float(report["confidence"]), int(report["bootstrap"])
+    confidence, bootstrap = report["confidence"], report["bootstrap"]
     for other in others:
         judges = tuple(
             own_judge(runs[name], parts[name]["sensors"]) if judge == OWN else judge for name in (first, other)
         )
         called = [
-            f"{name} ({access.titles(runs[name]).get(one, one)})"
+            plain(f"{name} ({access.titles(runs[name]).get(one, one)})")
             for name, one in zip((first, other), judges, strict=True)
         ]
         try:
@@ -186,8 +224,16 @@ def _differences(
         st.markdown(f"- {difference_sentence(found, called[0], called[1])}")
     st.caption(
         f"On labelled pairs that both judged and whose images are the same in both. Intervals: {100 * confidence:g}%, "
-        "paired. An interval that holds 0 shows no difference; it does not show that there is none."
+        f"paired. An interval that holds 0 shows no difference; it does not show that there is none. {FOLLOWS}"
     )
+    single = [name for name in runs if not access.is_calibrated(runs[name], split)]
+    several = [name for name in runs if name not in single]
+    if single and several:
+        st.caption(
+            f"One network's probabilities, as trained: {_named(single)}. The mean of several networks, scaled by a "
+            f"temperature (cross-validation): {_named(several)}. Part of a difference may come from that, not from "
+            "what they learnt."
+        )
 
 
 def own_judge(run: RunKey, judges: Sequence[str] | Mapping[str, Any]) -> str:
@@ -211,9 +257,9 @@ def difference_sentence(found: computed.Paired, first: str, second: str) -> str:
 def _card(name: str, run: RunKey) -> None:
     text, page = access.card(run)
     if text is None:
-        st.caption(f"{name} has no model card: `rice-ssl card {run.path}`.")
+        st.caption(f"{plain(name)} has no model card: `rice-ssl card {run.path}`.")
         return
-    with st.expander(f"Card of {name}", icon=":material/description:"):
+    with st.expander(f"Card of {plain(name)}", icon=":material/description:"):
         st.markdown(text)
         if page is not None:
             st.download_button(

@@ -7,16 +7,19 @@ import streamlit as st
 from dashboard import access, state
 from dashboard.access import OOF, RunKey
 from dashboard.components import about_run, channels, reliability, sensor_agreement, sensor_strata, trained
-from dashboard.components.words import JUDGED
+from dashboard.components.words import JUDGED, plain
 from rice_ssl.errors import ArtifactError
 
 PARTS = {
     "agreement": "Agreement",
-    "strata": "By class and picture",
+    "strata": "By class and image",
     "reliability": "Reliability",
-    "channels": "Channels",
+    "channels": "Bands",
     "trained": "Trained sensor by sensor",
 }
+
+FORMER = {"Channels": "Bands", "By class and picture": "By class and image"}
+"""How links of former versions name a part."""
 
 
 def page() -> None:
@@ -24,6 +27,7 @@ def page() -> None:
     run = access.current_run()
     badges = st.container()
     st.title("Sensors")
+    state.rename_value("part", FORMER)
     state.say_unknown("part", list(PARTS.values()), PARTS["agreement"])
     part = st.segmented_control(
         "Show", list(PARTS), default="agreement", required=True, key="part", bind="query-params",
@@ -63,16 +67,17 @@ def _choose_split(run: RunKey, splits: list[str]) -> str:
         format_func=JUDGED.__getitem__,
     )  # fmt: skip
     other = access.weights_from(run)
-    of_other = f" of the run {other}, whose weights these are" if other else ""
+    of_other = f" of the run {plain(other)}, whose weights these are" if other else ""
     if split == OOF:
-        st.caption("Labelled pairs in cross-validation, each judged by networks that did not see it.")
+        told = "Labelled pairs in cross-validation, each judged by networks that did not see it."
+        st.caption(f"{told} {about_run.pretraining(run)}".strip())
     elif split == "test" and access.is_calibrated(run, split):
         st.caption("Judged by the networks of all folds of cross-validation, none of which saw these pairs.")
     elif not access.was_seen(run, str(split)):
         if other:
-            st.caption(f"The weights are those of the run {other}, which was not trained on these pairs.")
+            st.caption(f"The weights are those of the run {plain(other)}, which was not trained on these pairs.")
     elif split == "train":
         st.caption(f"These pairs were seen in fine-tuning{of_other}.")
-    else:
+    elif access.epoch_was_chosen(run):
         st.caption(f"The epoch{of_other} was chosen on these pairs, so figures on them flatter a little.")
     return str(split)

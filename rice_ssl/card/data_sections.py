@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rice_ssl.card.blocks import Block, Paragraph, Section, grid
 from rice_ssl.card.facts import Facts, section
+from rice_ssl.card.looked_at import looked_at, not_looked_at
 from rice_ssl.card.words import NOTHING, SPLITS, code, setting
 
 _TITLES = {"train": "training", "val": "validation", "test": "test"}
@@ -93,14 +94,24 @@ def audit(facts: Facts) -> Section:
     if found is None:
         blocks: tuple[Block, ...] = (Paragraph(f"The images were not audited. {facts.missing['audit']}"),)
     elif found.empty:
-        blocks = (Paragraph("The audit found nothing wrong with the images or labels."),)
+        blocks = (Paragraph("The audit points at nothing."),)
     else:
         text = "What it points at is to be looked at; it is not proven wrong."
         blocks = (
             _kinds("What the audit points at, by kind (see `audit.parquet`)", found["kind"].tolist()),
             Paragraph(text),
         )
+    if found is not None:
+        blocks += tuple(Paragraph(sentence) for sentence in _looked_at(facts))
     return Section("Audit of images and labels", blocks)
+
+
+def _looked_at(facts: Facts) -> list[str]:
+    """What the audit looked at, and what it did not and why."""
+    document = facts.documents["audit"]
+    if document is None:
+        return [f"What was looked at is not known. {facts.missing['audit']}"]
+    return [f"Looked at: {looked_at(document)}.", *not_looked_at(document)]
 
 
 def _kinds(caption: str, kinds: Sequence[str]) -> Block:

@@ -22,8 +22,8 @@ class Facts:
         pairs: one row a pair, index pair_id, columns ``label``, ``split``, ``fold``, ``group``, ``images`` (how many).
         images: number of images of each sensor.
         tables: ``findings``, ``audit``, ``cross_validation``, ``predictions``, some columns of each; None: not there.
-        documents: ``report`` and ``channels``; None: not there.
-        missing: table or document -> why it is not there, and the command that makes it.
+        documents: ``report``, ``channels`` and ``audit``; None: not there.
+        missing: table or document -> why it is not there, and the command that makes it; of the audit, the table's.
         files: files of weights that are there, by path inside the run.
     """
 
@@ -104,11 +104,12 @@ def read_facts(store: RunStore) -> Facts:
             tables[name] = store.read_table(name, columns)
         except ArtifactError as error:
             tables[name], missing[name] = None, str(error)
-    for name in ("report", "channels"):
+    for name in ("report", "channels", "audit"):
         try:
             documents[name] = store.read_document(name)
         except ArtifactError as error:
-            documents[name], missing[name] = None, str(error)
+            documents[name] = None
+            missing.setdefault(name, str(error))
     weights = sorted(path.relative_to(store.root).as_posix() for path in (store.root / "weights").glob("*.safetensors"))
     images = {str(name): int(count) for name, count in manifest["sensor"].value_counts().items()}
     return Facts(store.root, dict(info), pairs, images, tables, documents, missing, tuple(weights))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rice_ssl.card.blocks import Block, Bullets, Paragraph, Section
 from rice_ssl.card.facts import Facts, section
+from rice_ssl.card.looked_at import not_looked_at
 from rice_ssl.card.words import code, judge, width
 from rice_ssl.sensors import BOTH
 
@@ -65,17 +66,26 @@ def _of_data(facts: Facts) -> Iterator[str]:
     audit = facts.tables["audit"]
     if audit is None:
         yield f"Labels were not audited: how many of them are wrong is not known. `rice-ssl audit {facts.root}` looks."
-    elif (audit["kind"] == "label").any():
+    else:
         count = int((audit["kind"] == "label").sum())
-        yield f"{count} labels are suspected of being wrong; figures count the labels as they are."
-    if not (facts.labelled["split"] == "test").any():
+        if count:
+            yield f"{count} labels are suspected of being wrong; figures count the labels as they are."
+        document = facts.documents["audit"]
+        if document is None:
+            yield f"Whether the audit judged the labels is not known. {facts.missing['audit']}"
+        else:
+            yield from not_looked_at(document)
+    if "oof" not in facts.splits and not (facts.labelled["split"] == "test").any():
         yield "No test pair has a label: there is no figure of pairs on which no choice was made."
 
 
 def _of_recipe(facts: Facts) -> Iterator[str]:
     finetune = section(facts.config, "finetune")
-    if "val" in facts.splits and finetune.get("keep", "best") == "best" and facts.info.get("weights_from") is None:
-        yield "The epoch that was kept is the best on the validation pairs: figures of the split `val` flatter."
+    if "val" in facts.splits and facts.info.get("weights_from") is None:
+        if finetune.get("keep", "best") == "best":
+            yield "The epoch that was kept is the best on the validation pairs: figures of the split `val` flatter."
+        elif finetune.get("patience", 0):
+            yield "Validation pairs told when to end the training: figures of the split `val` flatter a little."
     seen = [split for split in ("oof", "val") if split in facts.splits]
     lent = finetune.get("swav_run")
     if lent is not None:
@@ -87,13 +97,28 @@ def _of_recipe(facts: Facts) -> Iterator[str]:
         )
     if finetune.get("class_weights") == "balanced":
         yield "Classes were weighted to be equal: probabilities are those of equal classes, which costs log loss."
-    folds = section(facts.config, "cross_validation")
-    if "oof" in facts.splits and len(folds.get("seeds") or []) > 1:
-        yield "Several seeds are averaged in cross-validation: the spread between trainings is not in the intervals."
-    else:
-        yield "Every figure is of one training each: what another seed would give is not within the intervals."
+    yield from _of_trainings(facts)
     if facts.tables["predictions"] is not None:
         yield "Probabilities of the run's own classifier are as trained, not calibrated afterwards."
+
+
+def _of_trainings(facts: Facts) -> Iterator[str]:
+    """How many trainings each figure is of: of a cross-validated run's test pairs, all folds' networks."""
+    outside = "what another seed would give is not within the intervals."
+    if "oof" not in facts.splits:
+        yield f"Every figure is of one training each: {outside}"
+        return
+    several = len(section(facts.config, "cross_validation").get("seeds") or []) > 1
+    if several:
+        yield "Several seeds are averaged in cross-validation: the spread between trainings is not in the intervals."
+    else:
+        yield f"Each pair of the split `oof` was judged by the one training that left out its fold: {outside}"
+    own = [split for split in ("val", "test") if section(facts.splits.get(split, {}), "sensors")]
+    if facts.tables["predictions"] is None and "test" in own:
+        yield "Test pairs are judged by the mean of all folds' networks, those of the split `oof` by their own fold's."
+    elif facts.tables["predictions"] is not None and own:
+        names = " and ".join(f"`{split}`" for split in own)
+        yield f"Figures of {names} are of one training, the run's own classifier: {outside}"
 
 
 def _of_figures(facts: Facts) -> Iterator[str]:

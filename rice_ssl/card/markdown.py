@@ -6,8 +6,8 @@ import re
 
 from rice_ssl.card.blocks import Block, Bullets, Card, Code, Grid, Paragraph, pieces, without_controls
 
-_SPECIAL = re.compile(r"[\\*|~`]|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
-"""What could begin emphasis, code, a cell or a link; an underscore within a word, or brackets alone, cannot."""
+_SPECIAL = re.compile(r"[\\*|~`$]|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
+"""What could begin emphasis, code, a formula, a cell or a link; an underscore in a word, or brackets alone, cannot."""
 _START = re.compile(r"^(\d*)([-+=#]+|[.)])(?=\s|$)")
 """What could begin a list or a heading."""
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
-from rice_ssl.evaluation.bootstrap import draws, mean_interval
-
-Drawn = npt.NDArray[np.int64]
+from rice_ssl.evaluation.paired_tests import share_difference
+from rice_ssl.evaluation.resampling import Bootstrap
 
 
 def channel_summary(table: pd.DataFrame, *, bootstrap: int, confidence: float, seed: int) -> list[dict[str, Any]]:
@@ -34,14 +30,14 @@ def channel_summary(table: pd.DataFrame, *, bootstrap: int, confidence: float, s
         - ``joint``: None, or the same (without ``divergence``) of the pairs judged from all their pictures, of which
           this sensor's was changed: pairs with two or more.
 
-        Every figure is ``value``, ``low``, ``high``. The interval of ``flipped`` is a bootstrap's; where all or none
-        flipped, which a bootstrap takes for certain, the exact one of a binomial share (Clopper & Pearson 1934).
+        Every figure is ``value``, ``low``, ``high``: Wilson's interval of shares, Bonett and Price's of the difference
+        of accuracy, that of :func:`rice_ssl.evaluation.resampling.mean_of` of ``log_loss`` and ``divergence``, which
+        are None of one pair alone, as it shows no spread.
     """
-    found = []
+    found, made = [], Bootstrap(bootstrap, confidence, seed)
     for (split, sensor, band, replacement), part in table.groupby(
         ["split", "sensor", "band", "replacement"], sort=False
     ):
-        drawn = draws(len(part), bootstrap, seed)
         several = part[part["joint_prediction"].notna()]
         joint = several.drop(columns=["original", "prediction", "flipped", "log_loss_before", "log_loss_after"]).rename(
             columns=lambda name: name.removeprefix("joint_")
@@ -52,41 +48,33 @@ def channel_summary(table: pd.DataFrame, *, bootstrap: int, confidence: float, s
                 "sensor": sensor,
                 "band": band,
                 "replacement": replacement,
-                **_figures(part, drawn, bootstrap, confidence, seed),
-                "divergence": mean_interval(part["divergence"].to_numpy(), drawn, confidence).as_dict(),
-                "joint": None
-                if joint.empty
-                else _figures(joint, draws(len(joint), bootstrap, seed), bootstrap, confidence, seed),
+                **_figures(part, made),
+                "divergence": made.mean(part["divergence"].to_numpy(dtype=float)),
+                "joint": None if joint.empty else _figures(joint, made),
             }
         )
     return found
 
 
-def _figures(part: pd.DataFrame, drawn: Drawn, bootstrap: int, confidence: float, seed: int) -> dict[str, Any]:
-    flipped = part["flipped"].to_numpy(dtype=float)
-    share = mean_interval(flipped, drawn, confidence).as_dict()
-    if flipped.min() == flipped.max():
-        exact = binomtest(int(flipped.sum()), len(flipped)).proportion_ci(confidence, method="exact")
-        share |= {"low": float(exact.low), "high": float(exact.high)}
-    return {"pairs": len(part), "flipped": share, "labelled": _labelled(part, bootstrap, confidence, seed)}
+def _figures(part: pd.DataFrame, made: Bootstrap) -> dict[str, Any]:
+    flipped = part["flipped"].to_numpy(dtype=bool)
+    return {"pairs": len(part), "flipped": made.share(flipped), "labelled": _labelled(part, made)}
 
 
-def _labelled(part: pd.DataFrame, bootstrap: int, confidence: float, seed: int) -> dict[str, Any] | None:
+def _labelled(part: pd.DataFrame, made: Bootstrap) -> dict[str, Any] | None:
     known = part[part["label"].notna()]
     if known.empty:
         return None
-    drawn = draws(len(known), bootstrap, seed)
-    was, now = ((known[name] == known["label"]).to_numpy() for name in ("original", "prediction"))
-    costs = (known[name].to_numpy(dtype=float) for name in ("log_loss_before", "log_loss_after"))
-
-    def compared(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> dict[str, Any]:
-        values = {"before": before, "after": after, "difference": after - before}
-        return {name: mean_interval(one, drawn, confidence).as_dict() for name, one in values.items()}
-
+    was, now = ((known[name] == known["label"]).to_numpy(dtype=bool) for name in ("original", "prediction"))
+    before, after = (known[name].to_numpy(dtype=float) for name in ("log_loss_before", "log_loss_after"))
     return {
         "n": len(known),
-        "accuracy": compared(was.astype(float), now.astype(float)),
-        "log_loss": compared(*costs),
+        "accuracy": {
+            "before": made.share(was),
+            "after": made.share(now),
+            "difference": share_difference(now, was, made.confidence).as_dict(),
+        },
+        "log_loss": {"before": made.mean(before), "after": made.mean(after), "difference": made.mean(after - before)},
         "flips": {
             "right_to_wrong": int((was & ~now).sum()),
             "wrong_to_right": int((~was & now).sum()),

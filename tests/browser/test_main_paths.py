@@ -108,7 +108,7 @@ def test_follow_a_disagreement_to_its_leaf(page):
 
 
 def test_follow_a_band_to_the_leaf_that_it_changes(page):
-    page.show("sensors?part=Channels&band=RGB+blue")
+    page.show("sensors?part=Bands&band=RGB+blue")
     grid = page.locator('[data-testid="stDataFrame"]').last
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()

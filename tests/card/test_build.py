@@ -1,8 +1,9 @@
 """What a card says against the run that it is of."""
 
+import pandas as pd
 import pytest
 
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.card.blocks import Bullets, Grid
 from rice_ssl.card.build import build_card
 from rice_ssl.card.markdown import to_markdown
@@ -191,11 +192,11 @@ def test_limits_come_from_facts(tmp_path):
         "1 of 89 pairs lack one of their images and are judged from what there is.",
         "Few labelled pairs outside the test split: healthy (7). Figures of these classes rest on little.",
         f"Labels were not audited: how many of them are wrong is not known. `rice-ssl audit {tmp_path}` looks.",
-        "No test pair has a label: there is no figure of pairs on which no choice was made.",
         "The epoch that was kept is the best on the validation pairs: figures of the split `val` flatter.",
         "Pretraining saw the images (not the labels) of all pairs but test pairs: those of the splits `oof`, `val` "
         "were not new to the encoder.",
-        "Every figure is of one training each: what another seed would give is not within the intervals.",
+        "Each pair of the split `oof` was judged by the one training that left out its fold: what another seed would "
+        "give is not within the intervals.",
         "The interval of accuracy on the split `oof`, from all images of a pair, is 0.10 wide.",
         "The split `val` holds 9 labelled pairs: few enough for chance to rule its figures.",
         "The interval of accuracy on the split `val`, from all images of a pair, is 0.10 wide.",
@@ -219,6 +220,8 @@ def test_limits_come_from_facts(tmp_path):
         ({"finetune": {"swav_run": "runs/x"}}, "Pretraining saw the images", False),
         ({"finetune": {"swav_run": "runs/x"}}, "began with the SwAV weights of `runs/x`: which of these", True),
         ({"finetune": {"keep": "last"}}, "The epoch that was kept", False),
+        ({"finetune": {"keep": "last", "patience": 3}}, "Validation pairs told when to end the training", True),
+        ({"finetune": {"keep": "last"}}, "Validation pairs told", False),
         ({"finetune": {"class_weights": "balanced"}}, "Classes were weighted to be equal", True),
         ({"cross_validation": {"seeds": [1, 2]}}, "Several seeds are averaged", True),
         ({"cross_validation": {"seeds": [1, 2]}}, "Every figure is of one training", False),
@@ -239,8 +242,56 @@ def test_audit_findings_by_kind(tmp_path):
     found = limits(store)
     assert "2 labels are suspected of being wrong; figures count the labels as they are." in found
     assert any(line.startswith("2 findings say that the same photo or site lies in two splits") for line in found)
+    assert "Whether the audit judged the labels is not known." in " ".join(found)
+
+
+def test_an_audit_without_findings_clears_only_what_it_looked_at(tmp_path):
+    store = begin(tmp_path)
     findings(store, "audit", [])
-    assert "The audit found nothing wrong" in text_of(store, "Audit of images and labels")
+    nothing = "Labels were not judged: 3 labelled pairs are too few."
+    alone = "No pair has images of two sensors (sensors: rgb), so pairs were neither registered nor compared."
+    document = {
+        "registration": {"pairs": 0, "note": alone},
+        "wrong_pairs": {"source": "none", "note": alone},
+        "labels": {"source": None, "note": nothing},
+    }
+    store.write_document("audit", document)
+    text = text_of(store, "Audit of images and labels")
+    assert "The audit points at nothing." in text
+    assert "Looked at: images (exposure, blur, saturation) and duplicates.\n" in text
+    assert nothing in text
+    assert alone in text
+    assert nothing in limits(store)
+    store.write_document(
+        "audit",
+        {
+            "registration": {"pairs": 8},
+            "wrong_pairs": {"source": "structure", "note": "By structure."},
+            "labels": {"source": "embeddings", "note": None},
+        },
+    )
+    text = text_of(store, "Audit of images and labels")
+    assert "duplicates, shifts between sensors, wrong pairs and labels (judged by embeddings)." in text
+    assert not any("Labels were not" in line or "By structure" in line for line in limits(store))
+
+
+def test_how_many_trainings_a_figure_is_of(tmp_path):
+    store = begin(tmp_path)
+    splits = {"oof": REPORT["splits"]["oof"], "test": REPORT["splits"]["val"]}
+    store.write_document("report", {**REPORT, "splits": splits})
+    folds = "Test pairs are judged by the mean of all folds' networks, those of the split `oof` by their own fold's."
+    assert folds in limits(store)
+    assert not any(line.startswith("Every figure is of one") for line in limits(store))
+    rows = {column: ["x"] for column in TABLES["predictions"].columns}
+    rows |= {"logits": [[0.0]], "probabilities": [[1.0]], "fold": [0], "label": [None]}
+    store.write_table("predictions", pd.DataFrame(rows)[list(TABLES["predictions"].columns)])
+    found = limits(store)
+    assert folds not in found
+    assert any(line.startswith("Figures of `test` are of one training, the run's own classifier") for line in found)
+    store.write_document("report", {**REPORT, "splits": {"val": REPORT["splits"]["val"]}})
+    found = limits(store)
+    assert any(line.startswith("Every figure is of one training each") for line in found)
+    assert "No test pair has a label: there is no figure of pairs on which no choice was made." in found
 
 
 def test_one_sensor(tmp_path):

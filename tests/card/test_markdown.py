@@ -65,5 +65,9 @@ def test_code_that_holds_fences_stays_code():
     assert fence.content == content
 
 
+def test_a_dollar_begins_no_formula():
+    assert to_markdown(one(Paragraph("costs $5 to $6"))).endswith("costs \\$5 to \\$6\n")
+
+
 def test_a_bar_in_a_cells_code_does_not_end_the_cell():
     assert "| a\\|b | c |" in to_markdown(one(grid("G", ("A", "B"), [["`a|b`", "c"]])))

@@ -174,7 +174,12 @@ def add_audit(store: RunStore, findings=tuple(AUDIT)):
     labels = {"source": "cross-validation", "agree": 0.9, "note": None}
     store.write_document(
         "audit",
-        {"counts": {str(k): int(v) for k, v in counts.items()}, "labels": labels, "wrong_pairs": {"note": "By shape."}},
+        {
+            "counts": {str(k): int(v) for k, v in counts.items()},
+            "registration": {"pairs": len(ids)},
+            "wrong_pairs": {"source": "structure", "note": "By shape."},
+            "labels": labels,
+        },
     )
 
 

@@ -29,7 +29,7 @@ def test_sensors_work_on_cross_validation(compared, show):
     assert "Judged by the networks of all folds of cross-validation" in text
     assert "trained on RGB images alone" in text
     assert len(at.dataframe[0].value) == 6
-    for part in ("By class and picture", "Reliability"):
+    for part in ("By class and image", "Reliability"):
         assert "rice-ssl" not in words(show("sensors", part=part, split="Out of fold"))
 
 

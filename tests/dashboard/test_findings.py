@@ -50,7 +50,7 @@ def test_pages_hold_six_the_worst_first(judged, show):
     at = show("overview")
     shown = [m.value for m in at.markdown if m.value.startswith("Doubt ")]
     assert shown == [f"Doubt {k}." for k in (7, 6, 5, 4, 3, 2)]
-    at = show("overview", audit_page_label="2")
+    at = show("overview", audit_label_page="2")
     assert [m.value for m in at.markdown if m.value.startswith("Doubt ")] == ["Doubt 1.", "Doubt 0."]
 
 
@@ -58,7 +58,7 @@ def test_pages_hold_six_the_worst_first(judged, show):
     ("query", "said"),
     [
         ({"audit": "x"}, "names audit 'x', which this run does not have. Showing Labels in doubt instead."),
-        ({"audit_page_label": "9"}, "names label '9', which this run does not have. Showing page 1 instead."),
+        ({"audit_label_page": "9"}, "names page '9', which this run does not have. Showing page 1 instead."),
     ],
 )
 def test_a_link_to_what_is_not_there_says_so(judged, show, query, said):
@@ -68,7 +68,36 @@ def test_a_link_to_what_is_not_there_says_so(judged, show, query, said):
 
 def test_an_audit_that_found_nothing_says_so(judged, show):
     add_audit(judged, [])
-    assert "The audit found nothing wrong with the images, the pairs and the labels." in words(show("overview"))
+    assert (
+        "The audit found nothing wrong. It looked at images (exposure, blur, saturation), duplicates, shifts between "
+        "sensors, wrong pairs and labels (judged by cross-validation)."
+    ) in words(show("overview"))
+
+
+@pytest.mark.parametrize("found", [[], AUDIT[:1]])
+def test_what_the_audit_did_not_look_at_is_said(judged, show, found):
+    add_audit(judged, found)
+    labels = "Labels were not judged: 3 labelled pairs of 1 classes are too few."
+    alone = "No pair has images of two sensors (sensors: rgb), so pairs were neither registered nor compared."
+    document = {
+        "registration": {"pairs": 0, "note": alone},
+        "wrong_pairs": {"source": "none", "note": alone},
+        "labels": {"source": None, "note": labels},
+    }
+    judged.write_document("audit", document)
+    text = words(show("overview"))
+    assert labels in text
+    assert alone in text
+    cleared = "The audit found nothing wrong. It looked at images (exposure, blur, saturation) and duplicates."
+    assert (cleared in text) == (not found)
+
+
+def test_without_audit_json_nothing_is_cleared(judged, show):
+    add_audit(judged, [])
+    (judged.root / "audit.json").unlink()
+    text = words(show("overview"))
+    assert "found nothing wrong. It" not in text
+    assert "what was looked at is not known" in text
 
 
 def test_without_an_audit_the_command_is_named(fake, show):

@@ -153,7 +153,7 @@ def test_cards_are_shown_and_offered(two, show):
 
 
 def test_simulated_runs_are_called_so(two, show):
-    assert "Simulated data: no picture here is a photograph" in words(show("runs"))
+    assert "Simulated data: no image here is a photograph" in words(show("runs"))
     two[1].update_info(simulated=False)
     assert "Simulated data: runs/one" in words(show("runs"))
     two[0].update_info(simulated=False)
@@ -181,3 +181,49 @@ def test_two_runs_of_one_name_are_both_offered(tmp_path, use_run, show):
     stores = [write_compared_run(tmp_path / place / "runs" / "a") for place in ("one", "two")]
     use_run(*(store.root for store in stores))
     assert show("runs").multiselect(key="runs").options == ["runs/a", stores[1].root.as_posix()]
+
+
+def test_a_damaged_report_is_named_and_hides_nothing_else(two, show):
+    content = report("oof", "test")
+    del content["splits"]["oof"]["sensors"]["rgb"]["figures"]["log_loss"]
+    two[1].write_document("report", content)
+    at = show("runs", runs_split="Out of fold")
+    text = words(at)
+    assert "runs/two: report.json lacks what is shown here" in text
+    assert at.dataframe[1].value["Run"].unique().tolist() == ["runs/one"]
+    assert "runs/two has no model card" in text
+    two[1].write_document("report", {"splits": 3})
+    text = words(show("runs"))
+    assert "runs/two: report.json lacks what is shown here" in text
+    assert "runs/two has no model card" in text
+
+
+def test_one_network_against_the_mean_of_several_is_said(two, show):
+    said = (
+        "One network's probabilities, as trained: runs/one. The mean of several networks, scaled by a temperature "
+        "(cross-validation): runs/two."
+    )
+    assert said in words(show("runs", runs_split="Test"))
+    text = words(show("runs", runs_split="Out of fold"))
+    assert "One network's" not in text
+    assert "Each pair was judged by networks that did not see it (cross-validation)." in text
+
+
+def test_validation_pairs_that_chose_the_epoch_are_said(two, show):
+    two[1].write_document("report", report("oof", "val", "test"))
+    two[1].update_info(config={"finetune": {"keep": "last"}})
+    assert "runs/one: the epoch was chosen on these pairs" in words(show("runs", runs_split="Validation"))
+    two[0].update_info(config={"finetune": {"keep": "last"}})
+    assert "epoch was chosen" not in words(show("runs", runs_split="Validation"))
+
+
+def test_folders_outside_the_comparison_are_not_offered(judged, tmp_path, use_comparison, show):
+    folder = use_comparison(COMPARISON)
+    write_compared_run(tmp_path / "elsewhere" / "secret")
+    write_compared_run(folder / "inside")
+    conditions = [
+        {**COMPARISON["conditions"][0], "folder": name}
+        for name in ("../elsewhere/secret", (tmp_path / "elsewhere" / "secret").as_posix(), "inside")
+    ]
+    write_comparison(folder, {**COMPARISON, "conditions": conditions})
+    assert show("runs").multiselect(key="runs").options == ["runs/judged", "comparison/inside"]

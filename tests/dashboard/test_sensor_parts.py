@@ -1,12 +1,14 @@
-"""The parts of the Sensors screen: out-of-fold pairs, classes and pictures, reliability, channels."""
+"""The parts of the Sensors screen: out-of-fold pairs, classes and images, reliability, bands."""
 
+import pandas as pd
 import pytest
 
 from dashboard import access
+from dashboard.components.sensor_strata import thirds
 from tests.dashboard.conftest import figures, words
 from tests.dashboard.judged import report
 
-STRATA, RELIABILITY, CHANNELS = "By class and picture", "Reliability", "Channels"
+STRATA, RELIABILITY, CHANNELS = "By class and image", "Reliability", "Bands"
 
 
 def test_out_of_fold_pairs_are_those_of_cross_validation(judged, show):
@@ -28,7 +30,9 @@ def test_out_of_fold_pairs_are_those_of_cross_validation(judged, show):
 def test_the_paired_tests_are_said(judged, show):
     text = words(show("sensors", split="Out of fold"))
     assert "RGB is right on 2 pairs where RGNIR is wrong, and wrong on 9 pairs where RGNIR is right" in text
-    assert "p = 0.065): no difference in accuracy is shown." in text
+    assert "RGNIR is right (McNemar's test, exact, p = 0.065). " in text
+    assert "more often" not in text
+    assert text.count("Which is better is said where the difference's interval leaves out 0.") == 1
     assert "would be right (the oracle)" in text
     assert "mean divergence 0.21 [0.16, 0.26] bits; over 20 pairs." in text
 
@@ -43,14 +47,14 @@ def test_a_former_report_has_fewer_words_and_no_errors(fake, show):
         assert f"`rice-ssl evaluate {fake.root.as_posix()}`" in text
 
 
-def test_agreement_by_class_and_by_picture(judged, show):
+def test_agreement_by_class_and_by_image(judged, show):
     at = show("sensors", part=STRATA)
     drawn = figures(at)
     by_class = [trace for trace in drawn["by-class"]["data"] if trace["x"] != [None]]
     assert [trace["x"] for trace in by_class] == [[0.6, 0.8, 0.9], pytest.approx([0.4, 0.2, 0.1])]
     assert drawn["by-class"]["layout"]["yaxis"]["ticktext"] == ["healthy", "brown", "blast"]
-    rows = drawn["by-picture"]["layout"]["yaxis"]["ticktext"]
-    assert rows[-1] == "RGB 0.1 to 0.3"
+    rows = drawn["by-image"]["layout"]["yaxis"]["ticktext"]
+    assert rows[-1] == "RGB lowest third, 0.1 to 0.3"
     assert len(rows) == 6
     assert "Brightness: mean of the image's values, 0 to 1; thirds of each sensor's images, 7 pairs each." in words(at)
     at.segmented_control(key="measure").set_value("leaf_area").run()
@@ -63,12 +67,10 @@ def test_classes_and_thirds_of_too_few_pairs_are_left_out(judged, show):
     agreement = content["splits"]["test"]["agreement"]
     agreement["by_class"][0].update(pairs=1, divergence=None)
     agreement["by_class"][1].update(pairs=0, rate=None, divergence=None)
-    agreement["strata"] = []
     judged.write_document("report", content)
     at = show("sensors", part=STRATA)
     agreed, diverged = (trace["x"] for trace in figures(at)["by-class"]["data"] if trace["x"] != [None])
     assert (agreed, diverged) == ([0.6, 0.9], pytest.approx([0.1]))
-    assert f"`rice-ssl audit {judged.root.as_posix()}`, then `rice-ssl evaluate" in words(at)
 
 
 def test_reliability_has_bins_whiskers_and_the_diagonal(judged, show):
@@ -174,11 +176,13 @@ def test_a_link_to_what_is_not_there_says_so(judged, show, part, name, said):
 def test_a_classifier_of_one_sensor_is_said_to_be_so(judged, show):
     config = {"finetune": {"sensors": "rgb"}}
     judged.update_info(config=config)
-    told = "trained on RGB images alone: what it says of RGNIR images is transfer to a sensor never seen in training."
+    told = (
+        "trained on RGB images alone: what it says of RGNIR images is transfer to a sensor never seen in fine-tuning."
+    )
     assert told in words(show("sensors"))
     assert told in words(show("overview"))
     judged.update_info(config={"finetune": {"sensors": "fused"}})
-    assert "The classifier is fused" in words(show("sensors"))
+    assert "one sensor alone is judged as a pair whose other image is missing." in words(show("sensors"))
 
 
 def test_logits_that_are_no_sum_are_not_split_up(fake):
@@ -196,3 +200,92 @@ def test_a_report_that_is_no_report_is_said(judged, show):
     for query in ({}, {"part": STRATA}, {"part": RELIABILITY}):
         assert "report.json lacks what is shown here" in words(show("sensors", **query))
     assert "report.json lacks what is shown here" in words(show("overview"))
+
+
+def test_a_link_of_a_former_version_finds_its_part(judged, show):
+    at = show("sensors", part="Channels")
+    assert at.segmented_control(key="part").value == "channels"
+    assert at.query_params["part"] == "Bands"
+    at.segmented_control(key="part").set_value("reliability").run()
+    assert at.segmented_control(key="part").value == "reliability"
+    assert "which this run does not have" not in words(at)
+
+
+def test_thirds_of_too_few_pairs_name_the_number_and_older_reports_the_command(judged, show):
+    content = report()
+    agreement = content["splits"]["test"]["agreement"]
+    agreement["strata"] = []
+    judged.write_document("report", content)
+    measured = "have not been measured: `rice-ssl audit"
+    assert measured in words(show("sensors", part=STRATA))
+    ids = judged.read_table("manifest")["pair_id"].unique()
+    quality = pd.DataFrame({"pair_id": ids, "sensor": "rgb"})
+    quality = quality.assign(brightness=0.5, sharpness=-2.0, clipped=0.0, leaf_area=0.4)
+    judged.write_table("quality", quality)
+    text = words(show("sensors", part=STRATA))
+    assert "20 pairs here have images of two sensors: fewer than 30 pairs are too few for thirds." in text
+    assert measured not in text
+    agreement["pairs"] = 40
+    judged.write_document("report", content)
+    assert f"Make it anew with `rice-ssl evaluate {judged.root.as_posix()}`" in words(show("sensors", part=STRATA))
+
+
+def test_thirds_have_three_digits_and_names():
+    assert thirds(3) == ("lowest third, ", "middle third, ", "highest third, ")
+    assert thirds(2) == ("", "")
+
+
+def test_sharpness_is_said_to_be_a_logarithm(judged, show):
+    content = report()
+    for one in content["splits"]["test"]["agreement"]["strata"]:
+        if one["measure"] == "sharpness":
+            for each, (low, high) in zip(one["bins"], ((-3.4567, -2.5), (-2.5, -2.4444), (-2.4444, -1)), strict=True):
+                each.update(low=low, high=high)
+    judged.write_document("report", content)
+    at = show("sensors", part=STRATA, measure="Sharpness")
+    assert "Sharpness: a logarithm (base 10), higher is sharper;" in words(at)
+    rows = figures(at)["by-image"]["layout"]["yaxis"]["ticktext"]
+    assert rows[::-1][:3] == [
+        "RGB lowest third, -3.46 to -2.5", "RGB middle third, -2.5 to -2.44", "RGB highest third, -2.44 to -1",
+    ]  # fmt: skip
+
+
+def test_where_nothing_changes_no_band_is_named(judged, show):
+    content = judged.read_document("channels")
+    none = {"value": 0.0, "low": 0.0, "high": 0.1}
+    for one in content["questions"]:
+        one["flipped"] = none
+    judged.write_document("channels", content)
+    assert "No prediction of a sensor alone changes." in words(show("sensors", part=CHANNELS))
+    for one in content["questions"]:
+        one["joint"]["flipped"] = none
+    judged.write_document("channels", content)
+    text = words(show("sensors", part=CHANNELS))
+    assert "No prediction changes." in text
+    assert "The most predictions" not in text
+    assert "Intervals: 95%, over pairs." in text
+
+
+def test_the_other_sensors_band_that_stood_in_is_named(judged, show):
+    content = judged.read_document("channels")
+    content["sources"] = [
+        {"sensor": "rgnir", "band": "near infrared", "from_sensor": "rgb", "from_band": "blue", "same_band": False,
+         "words": "near infrared of RGNIR is replaced by blue of RGB, which has no near infrared"}
+    ]  # fmt: skip
+    content["replacements"]["other_sensor"] = "the band is one of the pair's other sensor"
+    content["questions"][1].update(replacement="other_sensor", divergence=None)
+    judged.write_document("channels", content)
+    at = show("sensors", part=CHANNELS)
+    assert "**RGNIR near infrared** replaced by the other sensor's (blue of RGB): 25%" in words(at)
+    table = at.dataframe[0].value.set_index("Band")
+    assert table["Replaced by"].tolist() == ["its mean", "the other sensor's (blue of RGB)"]
+    assert table.loc["RGNIR near infrared", "Divergence (bits)"] == ""
+
+
+def test_two_sensors_but_no_complete_pair(judged, show):
+    table = judged.read_table("cross_validation")
+    half = [int(pair_id[-4:]) % 2 for pair_id in table["pair_id"]]
+    judged.write_table("cross_validation", table[table["sensor"] == pd.Series(half).map({0: "rgb", 1: "rgnir"})])
+    text = words(show("sensors", split="Out of fold"))
+    assert "No pair here has images of two sensors" in text
+    assert "of one sensor only" not in text

@@ -28,7 +28,7 @@ def test_conditions_differences_labels_and_transfer_are_shown(fake, use_comparis
     assert by_judge["RGB"]["x"] == [0.8, 0.45, 0.75, 0.6]
     assert by_judge["RGNIR"]["marker"]["symbol"] == ["circle-open", "circle", "circle", "circle"]
     assert by_judge["Joint"]["x"] == [0.85, 0.66]
-    assert "never seen in training: 50% [45%, 55%] of 200 pairs right." in text
+    assert "never seen in fine-tuning: 50% [45%, 55%] of 200 pairs right." in text
 
 
 def test_a_log_axis_has_the_numbers_of_labels(fake, use_comparison, show):
@@ -51,7 +51,7 @@ def test_differences_in_words_and_signs():
     sensor, _, fusion, start = COMPARISON["differences"]
     assert difference_sentence(sensor, TITLES) == (
         "RGB, SwAV weights (RGB) against RGNIR, SwAV weights (RGNIR): accuracy +10.0 points [+5.0, +15.0], "
-        "McNemar p < 0.001: **RGB, SwAV weights is better**."
+        "McNemar p < 0.001: **RGB, SwAV weights (RGB) is better**."
     )
     assert difference_sentence(fusion, TITLES).endswith("McNemar p = 0.13: no difference shown (the interval holds 0).")
     table = differences_table(COMPARISON["differences"], TITLES)
@@ -122,3 +122,47 @@ def test_names_of_unknown_kinds_are_shown_as_they_are(fake, use_comparison, show
     use_comparison(content)
     text = words(show("sensors", part=PART))
     assert "**moon**" in text
+
+
+def test_one_classifier_judged_from_two_sensors_is_told_apart():
+    gap = {
+        "a": "shared, SwAV weights", "judge_a": "rgb", "b": "shared, SwAV weights", "judge_b": "rgnir",
+        "value": 0.1, "low": 0.05, "high": 0.15, "mcnemar_p": None,
+    }  # fmt: skip
+    assert difference_sentence(gap, TITLES) == (
+        "shared, SwAV weights (RGB) against shared, SwAV weights (RGNIR): accuracy +10.0 points [+5.0, +15.0]: "
+        "**shared, SwAV weights (RGB) is better**."
+    )
+    gap |= {"value": -0.1, "low": -0.15, "high": -0.05}
+    assert difference_sentence(gap, TITLES).endswith("**shared, SwAV weights (RGNIR) is better**.")
+
+
+def test_without_a_classifier_of_all_labels_there_is_no_chart_and_no_error(fake, use_comparison, show):
+    conditions = [{**one, "label_fraction": 0.5} for one in COMPARISON["conditions"]]
+    use_comparison({**COMPARISON, "conditions": conditions, "differences": []})
+    at = show("sensors", part=PART)
+    text = words(at)
+    assert "No classifier that learnt from all labels is done yet" in text
+    assert "comparison.json lacks" not in text
+    assert set(figures(at)) == {"efficiency", "transfer"}
+
+
+def test_no_transfer_without_a_sensor_that_was_not_learnt_from(fake, use_comparison, show):
+    own = [one for one in COMPARISON["transfer"] if one["trained_on"] == one["tested_on"]]
+    use_comparison({**COMPARISON, "transfer": own})
+    at = show("sensors", part=PART)
+    assert "transfer" not in figures(at)
+    assert "understand the other's images" not in words(at)
+
+
+def test_swav_weights_saw_the_images(fake, use_comparison, show):
+    told = "SwAV pretraining saw their images, not their labels."
+    use_comparison(COMPARISON)
+    assert told in words(show("sensors", part=PART))
+    use_comparison({**COMPARISON, "conditions": [{**one, "start": "random"} for one in COMPARISON["conditions"]]})
+    assert told not in words(show("sensors", part=PART))
+
+
+def test_names_are_no_markup(fake, use_comparison, show):
+    use_comparison({**COMPARISON, "name": "a $x$ *b*"})
+    assert "**a \\$x\\$ \\*b\\*** on paddies" in words(show("sensors", part=PART))

@@ -192,7 +192,7 @@ def test_colours_stand_out_on_both_themes(ground):
 
 
 def test_the_badge_of_a_simulated_run_does_not_stand_over_the_original_s_real_curve(beside, show):
-    assert "Simulated data: no picture here is a photograph" in words(show("training"))
+    assert "Simulated data: no image here is a photograph" in words(show("training"))
     assert "Simulated data" not in words(show("training", log="original"))
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta
+from scipy.stats import binomtest, norm
 
 from rice_ssl.evaluation.bootstrap import draws
 from rice_ssl.evaluation.channel_summary import channel_summary
+from rice_ssl.evaluation.resampling import mean_of, resampled
 
 SETTINGS = {"bootstrap": 300, "confidence": 0.9, "seed": 4}
 
@@ -75,32 +76,51 @@ def test_counts_and_means_by_hand():
     assert joint["labelled"]["log_loss"]["difference"]["value"] == pytest.approx((0 + 1 + 2 + 4) / 4)
 
 
-def test_intervals_against_a_slow_loop_and_differences_are_paired():
+def wilson(successes, count):
+    found = binomtest(successes, count).proportion_ci(SETTINGS["confidence"], method="wilson")
+    return {"value": successes / count, "low": pytest.approx(found.low), "high": pytest.approx(found.high)}
+
+
+def test_shares_have_wilsons_interval_as_scipy_has_it():
     (found,) = channel_summary(VAL, **SETTINGS)
-    flips = [True, True, True, False, False, True]
-    shares = sorted(np.mean([flips[k] for k in drawn]) for drawn in draws(6, 300, 4))
-    assert found["flipped"]["low"] == pytest.approx(np.quantile(shares, 0.05))
-    assert found["flipped"]["high"] == pytest.approx(np.quantile(shares, 0.95))
-    gaps = [0.1 * k + 0.1 for k in range(5)]
-    means = [np.mean([gaps[k] for k in drawn]) for drawn in draws(5, 300, 4)]
-    difference = found["labelled"]["log_loss"]["difference"]
-    assert difference["low"] == pytest.approx(np.quantile(means, 0.05))
-    assert difference["high"] == pytest.approx(np.quantile(means, 0.95))
+    assert found["flipped"] == wilson(4, 6)
+    assert found["labelled"]["accuracy"]["before"] == wilson(2, 5)
+    assert found["joint"]["flipped"] == wilson(2, 5)
+
+
+def test_the_difference_of_accuracy_has_bonett_and_prices_interval():
+    """One pair right to wrong, one wrong to right, of 5: shares (1 + 1) / 7 each; 1.645 * sqrt(4 / 7 / 7) = 0.470."""
+    (found,) = channel_summary(VAL, **SETTINGS)
+    difference = found["labelled"]["accuracy"]["difference"]
+    reach = norm.ppf(0.95) * np.sqrt(4 / 7 / 7)
+    assert reach == pytest.approx(0.470, abs=1e-3)
+    assert difference == {"value": 0.0, "low": pytest.approx(-reach), "high": pytest.approx(reach)}
+
+
+def test_log_loss_and_divergence_have_the_bootstraps_interval_and_differences_are_paired():
+    (found,) = channel_summary(VAL, **SETTINGS)
+    gaps = np.array([0.1 * k + 0.1 for k in range(5)])
+    labelled = resampled(draws(5, 300, 4))
+    expected = mean_of(gaps, labelled, 0.9).as_dict()
+    assert found["labelled"]["log_loss"]["difference"] == {name: pytest.approx(v) for name, v in expected.items()}
+    expected = mean_of(0.1 * np.arange(6), resampled(draws(6, 300, 4)), 0.9).as_dict()
+    assert found["divergence"] == {name: pytest.approx(v) for name, v in expected.items()}
+    assert found["divergence"]["low"] < 0.25 < found["divergence"]["high"]
 
 
 @pytest.mark.parametrize("after", ["x", "y"])
-def test_where_none_or_all_flipped_the_interval_is_the_exact_one(after):
-    """Of 8 pairs: Clopper-Pearson's bounds are quantiles of a beta distribution, 1 - 0.05 ** (1 / 8) = 0.312."""
-    (found,) = channel_summary(rows("val", "red", *[("x", after, None, None, None)] * 8), **SETTINGS)
-    share = found["flipped"]
+def test_where_none_or_all_flipped_the_interval_is_no_point(after):
+    """Of 8 pairs, z = 1.645: Wilson's bound is z^2 / (8 + z^2) = 0.253."""
+    (found,) = channel_summary(rows("val", "red", *[("x", after, "x", None, None)] * 8), **SETTINGS)
+    share, accuracy = found["flipped"], found["labelled"]["accuracy"]
     if after == "x":
-        assert (share["value"], share["low"]) == (0, 0)
-        assert share["high"] == pytest.approx(beta.ppf(0.95, 1, 8))
-        assert share["high"] == pytest.approx(0.312, abs=1e-3)
+        assert share == {"value": 0.0, "low": pytest.approx(0, abs=1e-12), "high": pytest.approx(0.253, abs=1e-3)}
+        assert accuracy["difference"]["low"] < 0 < accuracy["difference"]["high"]
     else:
-        assert (share["value"], share["high"]) == (1, 1)
-        assert share["low"] == pytest.approx(1 - 0.312, abs=1e-3)
-    assert found["labelled"] is None
+        assert share == {"value": 1.0, "low": pytest.approx(0.747, abs=1e-3), "high": pytest.approx(1)}
+        assert accuracy["difference"]["value"] == -1
+        assert accuracy["difference"]["high"] > -1
+    assert accuracy["after"]["low"] < accuracy["after"]["high"]
     assert found["joint"] is None
 
 
@@ -113,7 +133,8 @@ def test_every_question_by_itself_in_the_tables_order():
         ("test", "red", 1),
         ("val", "green", 2),
     ]
-    assert found[1]["joint"]["flipped"] == {"value": 0.0, "low": 0.0, "high": pytest.approx(0.95)}
+    assert found[1]["joint"]["flipped"] == wilson(0, 1)
+    assert found[1]["divergence"] is None  # one pair shows no spread
     assert found[1]["joint"]["labelled"] is None
     assert found[2]["labelled"]["flips"] == {"right_to_wrong": 0, "wrong_to_right": 1, "wrong_to_wrong": 0}
     assert channel_summary(VAL.iloc[:0], **SETTINGS) == []
