@@ -74,7 +74,8 @@ class Cell:
         Raises:
             ArtifactError: its images were not imported yet.
         """
-        return fingerprint(fingerprints(self.store, self.run), self.condition.random, config.retrieval_split)
+        found = fingerprints(self.store, self.run)
+        return fingerprint(found["pretrain"], found["embed"], self.condition.random, config.retrieval_split)
 
     def pairs(self, config: AblationConfig) -> pd.DataFrame | None:
         """What was judged, pair by pair, by whichever process; None where that is still to be done, or again."""

@@ -15,7 +15,7 @@ from rice_ssl.evaluation.judge import judge_figures
 from rice_ssl.evaluation.metrics import hits, log_losses
 from rice_ssl.evaluation.paired_tests import mcnemar, paired_difference
 from rice_ssl.evaluation.resampling import Bootstrap
-from rice_ssl.sensors import FUSED, SHARED
+from rice_ssl.sensors import BOTH, FUSED, SHARED
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _questions(compared: Sequence[Compared]) -> Iterator[tuple[str, Compared, st
             for b in single[place + 1 :]:
                 yield "sensor", a, a.judge, b, b.judge
         for both in joint:
-            names = [one.judge for one in single]
+            names = [str(name) for name in dict.fromkeys(both.answers["sensor"]) if name != BOTH]
             for place, first in enumerate(names):
                 for second in names[place + 1 :]:
                     yield "sensor", both, first, both, second

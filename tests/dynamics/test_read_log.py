@@ -156,10 +156,10 @@ def test_200_megabytes_of_text_are_refused_quickly(line, says, tmp_path):
     with path.open("wb") as file:
         file.write(line * (4_200_000 // len(line)))
         file.truncate(200_000_000)  # the rest is never looked at
-    begun = time.perf_counter()
+    begun = time.process_time()  # of this process: others may be at work
     with pytest.raises(InputError, match=says):
         read_log(path)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_more_than_is_read_at_all(tmp_path):

@@ -45,7 +45,6 @@ def settings(folder: Path, **changes):
             "root": str(folder / "images"),
             "test_labels": str(folder / "images" / "test_labels.csv"),
             "image_size": [32, 40],
-            "folds": 3,
             "simulate": {"pairs": 24, "test_fraction": 0.25, "seed": 5},
         },
         "encoder": {"name": "resnet10t", "options": {"channels": [8, 8, 8, 16]}, "pooling": "concat"},
