@@ -11,6 +11,8 @@ SHOTS = {  # file -> address, light or dark, and the height in pixels that shows
     "overview": ("", "light", 1480),
     "leaf": ("sensors", "light", 1420),
     "sensors": ("sensors", "dark", 1700),
+    "sensors-trained": ("sensors?part=Trained+sensor+by+sensor", "light", 1560),
+    "sensors-bands": ("sensors?part=Bands", "dark", 1180),
     "map": ("map?space=Logits&method=t-SNE", "light", 960),
     "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
     "prototypes": ("prototypes", "light", 1780),
