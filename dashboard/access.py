@@ -49,13 +49,7 @@ def ablation() -> dict[str, Any]:
     Raises:
         ArtifactError: it is not there, or cannot be read.
     """
-    folder = ablation_folder()
-    return _ablation(folder.as_posix(), _stamp(folder / ABLATION_FILE))
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _ablation(folder: str, stamp: str) -> dict[str, Any]:
-    return read_ablation(Path(folder))
+    return _results(ablation_folder() / ABLATION_FILE)
 
 
 def comparison() -> dict[str, Any]:
@@ -64,13 +58,17 @@ def comparison() -> dict[str, Any]:
     Raises:
         ArtifactError: it is not there, or cannot be read.
     """
-    folder = comparison_folder()
-    return _comparison(folder.as_posix(), _stamp(folder / COMPARISON_FILE))
+    return _results(comparison_folder() / COMPARISON_FILE)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _comparison(folder: str, stamp: str) -> dict[str, Any]:
-    return read_comparison(Path(folder))
+def _results(path: Path) -> dict[str, Any]:
+    return _results_as_they_were(path.as_posix(), _stamp(path))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _results_as_they_were(path: str, stamp: str) -> dict[str, Any]:
+    read = {ABLATION_FILE: read_ablation, COMPARISON_FILE: read_comparison}[Path(path).name]
+    return read(Path(path).parent)
 
 
 def current_run() -> RunKey:
@@ -145,7 +143,7 @@ def has(run: RunKey, name: str) -> bool:
 
 def has_document(run: RunKey, name: str) -> bool:
     """Whether the JSON document is there; a table may bear the same name."""
-    return (Path(run.path) / f"{name}.json").is_file()
+    return RunStore(Path(run.path)).has_document(name)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -247,9 +245,8 @@ def pairs(run: RunKey) -> pd.DataFrame:
 
     ``label`` and ``split`` as in the manifest; predictions are those of :func:`judged_by`, none where it is None.
     """
-    store, judged = RunStore(Path(run.path)), judged_by(run)
-    frame = store.read_table("manifest", ["pair_id", "label", "split"]).groupby("pair_id").first()
-    return pairs_table(frame, store.read_table(judged, _JUDGED) if judged else None, sensors(run))
+    judged = judged_by(run)
+    return pairs_table(labels(run), table(run, judged, _JUDGED) if judged else None, sensors(run))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -29,12 +29,13 @@ from dashboard.access import (
 )
 from rice_ssl.embeddings.neighbours import nearest
 from rice_ssl.errors import ArtifactError, InputError
-from rice_ssl.evaluation.bootstrap import Interval, draws
+from rice_ssl.evaluation.bootstrap import Interval
 from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
 from rice_ssl.evaluation.metrics import hits, log_losses
 from rice_ssl.evaluation.paired_tests import mcnemar, paired_difference
 from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.evaluation.report import build_report
+from rice_ssl.evaluation.resampling import Bootstrap
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -106,7 +107,7 @@ BOOTSTRAP, CONFIDENCE = 2000, 0.95
 
 
 def report(run: RunKey) -> dict[str, Any]:
-    """report.json; of a run that has cross-validation and nothing else, as ``rice-ssl compare`` leaves it, made here.
+    """report.json; of a run that has cross-validation alone, as ``rice-ssl cross-validate`` leaves it, made here.
 
     Raises:
         ArtifactError: it is not there and cannot be made here, or cannot be read.
@@ -190,7 +191,7 @@ def paired(
         sides[0].loc[shared, "label"].map({name: number for number, name in enumerate(classes)}).to_numpy(dtype=int)
     )
     a, b = (np.stack(side.loc[shared, "probabilities"].to_list()) for side in sides)
-    drawn = draws(len(shared), bootstrap, seed)
+    drawn = Bootstrap(bootstrap, confidence, seed).pairs(len(shared))
     return Paired(
         len(shared),
         paired_difference(hits(a, labels), hits(b, labels), drawn, confidence),

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from pipelines.configuration import parse_config
+from pipelines.figure_text import figure_text
 from pipelines.grid_text import grid_text
 from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
 from pipelines.stages import fingerprint, fingerprints, is_current
@@ -381,6 +382,5 @@ def figures_table(content: dict[str, Any]) -> list[dict[str, str]]:
     titles = {measure["name"]: measure["title"] for measure in content.get("measures", [])}
     rows: dict[str, dict[str, str]] = {}
     for entry in content["figures"]:
-        text = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]"
-        rows.setdefault(entry["condition"], {})[titles[entry["measure"]]] = text
+        rows.setdefault(entry["condition"], {})[titles[entry["measure"]]] = figure_text(entry)
     return [{"condition": condition, **figures} for condition, figures in rows.items()]

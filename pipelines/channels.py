@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from pipelines.configuration import config_of_run
+from pipelines.figure_text import figure_text
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.attribution.band_values import REPLACEMENTS, band_means, source_as_dict
 from rice_ssl.attribution.channels import JudgedPairs, channel_table
@@ -45,14 +46,10 @@ class ChannelsSummary:
         lines = [f"{self.pairs} pairs{faults}; share of predictions that became another one"]
         for one in self.questions:
             share, joint = one["flipped"], one["joint"]
-            pair = "" if joint is None else f"   pair {_figure(joint['flipped'])}"
+            pair = "" if joint is None else f"   pair {figure_text(joint['flipped'])}"
             replaced = f"{one['band']} by {one['replacement'].replace('_', ' ')}"
-            lines.append(f"{one['split']:5} {one['sensor']:6} {replaced:30} {_figure(share)}{pair}")
+            lines.append(f"{one['split']:5} {one['sensor']:6} {replaced:30} {figure_text(share)}{pair}")
         return "\n".join(lines)
-
-
-def _figure(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
 def run_channels(store: RunStore, config: RunConfig, *, progress: bool = True) -> ChannelsSummary:

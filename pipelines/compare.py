@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -13,49 +12,16 @@ from typing import Any
 import pandas as pd
 
 from pipelines.compared import compare_results
-from pipelines.configuration import parse_config
+from pipelines.comparison_plan import Condition, plan_conditions, pretrain_config
+from pipelines.figure_text import figure_text
 from pipelines.frozen import frozen_figures
 from pipelines.grid_text import grid_text
-from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
+from pipelines.run import bring_in, refuse_torchrun, run_one
 from pipelines.stages import CROSS_VALIDATION, STAGES, fingerprints, is_current
 from pipelines.submit import run_submit
 from rice_ssl.artifacts import BusyError, RunStore, atomic_path, locked, write_comparison
 from rice_ssl.config import ComparisonConfig, RunConfig
 from rice_ssl.errors import ArtifactError, InputError, TrainingError
-from rice_ssl.sensors import FUSED, SHARED
-
-_WORDS = {"swav": "SwAV weights", "encoder": "given weights", "random": "random weights"}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One classifier of a comparison, cross-validated."""
-
-    sensors: str
-    start: str
-    label_fraction: float
-    run: RunConfig
-
-    @property
-    def title(self) -> str:
-        """How it is called on screen."""
-        labels = "" if self.label_fraction >= 1 else f", {100 * self.label_fraction:g}% of the labels"
-        return f"{self.sensors}, {_WORDS[self.start]}{labels}"
-
-    @property
-    def store(self) -> RunStore:
-        """Its run directory."""
-        return RunStore(Path(self.run.run))
-
-    def is_current(self, stage: str) -> bool:
-        """Whether a stage is done, by whichever process, of these settings and data."""
-        try:
-            if images_changed(self.store, self.run):
-                return False
-            wanted = fingerprints(self.store, self.run)[stage]
-            return is_current(self.store, stage, wanted, STAGES[stage].outputs)
-        except ArtifactError:
-            return False
 
 
 @dataclass(frozen=True)
@@ -118,8 +84,8 @@ def run_compare(config: ComparisonConfig, *, progress: bool = True) -> CompareSu
             elsewhere += 1
         except (TrainingError, InputError, ArtifactError) as error:
             failures.append(f"{condition.title}: {error}")
-    content = write_results(out, config, conditions, pretraining, progress=progress and not stopped)
-    failures += _submit(out, conditions)
+    done, content = write_results(out, config, conditions, pretraining, progress=progress and not stopped)
+    failures += _submit(out, done)
     return _summary(config, conditions, content, elsewhere, tuple(failures), started, finished=not stopped)
 
 
@@ -135,60 +101,6 @@ def _pretrain(config: RunConfig, *, progress: bool) -> bool:
         return bool(summary.finished)
 
 
-def plan_conditions(config: ComparisonConfig) -> list[Condition]:
-    """The classifiers: all sensors from each start first, then those with fewer labels, the least first."""
-    wanted = [(sensors, start, 1.0) for start in config.starts for sensors in config.sensors]
-    shares = sorted(config.label_fractions)
-    wanted += [(config.label_sensors, start, share) for share in shares for start in config.starts]
-    return [Condition(*one, condition_config(config, *one)) for one in wanted]
-
-
-def pretrain_config(config: ComparisonConfig) -> RunConfig:
-    """The run whose SwAV weights the classifiers start from."""
-    folds = {"folds": config.pretrain_folds, "validation_fold": 0}
-    changes: dict[str, Any] = {"finetune": {}, "cross_validation": None}  # the classifiers' own
-    run = (Path(config.out) / "pretraining").as_posix()
-    return _config(config, "SwAV weights", {"run": run, **changes}, data=folds)
-
-
-def condition_config(config: ComparisonConfig, sensors: str, start: Any, label_fraction: float) -> RunConfig:
-    """Configuration of one classifier.
-
-    Raises:
-        InputError: it does not validate; the message names the classifier.
-    """
-    labels = "" if label_fraction >= 1 else f"-{100 * label_fraction:g}-percent"
-    folder = f"{sensors}-{start}{labels}".replace(".", "-")
-    finetune = {**_section(config, "finetune"), **config.finetune.get(start, {}), "start": start, "sensors": sensors}
-    if start == "swav":
-        finetune["swav_run"] = (Path(config.out) / "pretraining").as_posix()
-    if sensors != FUSED:
-        finetune.pop("sensor_dropout", None)
-    if sensors != SHARED:
-        finetune.pop("mix_across", None)
-    changes = {
-        "run": (Path(config.out) / "runs" / folder).as_posix(),
-        "finetune": finetune,
-        "cross_validation": {**_section(config, "cross_validation"), "label_fraction": label_fraction},
-    }
-    return _config(config, f"{sensors}, {_WORDS[start]}{labels}", changes)
-
-
-def _config(
-    config: ComparisonConfig, name: str, changes: dict[str, Any], data: dict[str, Any] | None = None
-) -> RunConfig:
-    where = {"cache": (Path(config.out) / "cache").as_posix(), **_section(config, "data"), **(data or {})}
-    content = {**copy.deepcopy(config.settings), "data": where, "seed": config.seed, "name": f"{config.name}: {name}"}
-    return parse_config({**content, **changes}, f"{name!r} of comparison {config.name!r}")
-
-
-def _section(config: ComparisonConfig, name: str) -> dict[str, Any]:
-    found = copy.deepcopy(config.settings.get(name, {}))
-    if not isinstance(found, dict):
-        raise InputError(f"settings.{name} of comparison {config.name!r} is {found!r}: give a mapping of settings.")
-    return found
-
-
 def write_results(
     out: Path,
     config: ComparisonConfig,
@@ -196,29 +108,29 @@ def write_results(
     pretraining: RunConfig,
     *,
     progress: bool,
-) -> dict[str, Any]:
+) -> tuple[list[Condition], dict[str, Any]]:
     """Write ``comparison.json`` of the classifiers that are done, by whichever process.
 
     Returns:
-        The former's content; without any classifier nothing is written, and it is empty.
+        Those classifiers, and the file's content; without any nothing is written, and it is empty.
     """
     with locked(out / "cache" / "lock", wait=True):
         done = [condition for condition in conditions if condition.is_current(CROSS_VALIDATION)]
         if not done:
-            return {}
+            return done, {}
         frozen = frozen_figures(out, config, pretraining, done[0].store, progress=progress)
         content = compare_results(config, conditions, done, frozen)
         write_comparison(out, content)
         with atomic_path(out / "comparison.csv") as temporary:
             figures_frame(content).to_csv(temporary, index=False, float_format="%.6f")
-        return content
+        return done, content
 
 
-def _submit(out: Path, conditions: Sequence[Condition]) -> list[str]:
-    """Write the challenge's CSV of each classifier that is done, where there are test pairs; why one cannot be had."""
+def _submit(out: Path, done: Sequence[Condition]) -> list[str]:
+    """Write the challenge's CSV of each classifier, where there are test pairs; why one cannot be had."""
     failures = []
-    for condition in conditions:
-        if condition.label_fraction < 1 or not condition.is_current(CROSS_VALIDATION):
+    for condition in done:
+        if condition.label_fraction < 1:
             continue
         try:
             if (condition.store.read_table("manifest", ["split"])["split"] == "test").any():
@@ -258,7 +170,7 @@ def _summary(
     for one in content.get("conditions", []):
         figures = one["figures"].get(one["judge"], {})
         shown = {
-            title: f"{figures[name]['value']:.3f} [{figures[name]['low']:.3f}, {figures[name]['high']:.3f}]"
+            title: figure_text(figures[name])
             for name, title in (("log_loss", "log loss"), ("accuracy", "accuracy"))
             if name in figures
         }

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from pipelines.comparison_plan import Condition
 from pipelines.cross_validate import OOF
-from rice_ssl.artifacts import RunStore
-from rice_ssl.config import ComparisonConfig, RunConfig
+from rice_ssl.config import ComparisonConfig
 from rice_ssl.evaluation.comparison import Compared, differences, figures_by_judge, label_efficiency, transfer
 from rice_ssl.evaluation.resampling import Bootstrap
 from rice_ssl.submission import judges_for
 
 
-class Condition(Protocol):
-    """One classifier, see :class:`pipelines.compare.Condition`."""
-
-    sensors: str
-    start: str
-    label_fraction: float
-    run: RunConfig
-    title: str
-    store: RunStore
-
-
 def compare_results(
-    config: ComparisonConfig, planned: Sequence[Any], done: Sequence[Any], frozen: dict[str, list[dict[str, Any]]]
+    config: ComparisonConfig,
+    planned: Sequence[Condition],
+    done: Sequence[Condition],
+    frozen: dict[str, list[dict[str, Any]]],
 ) -> dict[str, Any]:
     """What ``comparison.json`` holds.
 
@@ -51,7 +43,7 @@ def compare_results(
         "confidence": config.confidence,
         "bootstrap": config.bootstrap,
         "folds": done[0].run.data.folds,
-        "seeds": list(done[0].run.cross_validation.seeds),
+        "seeds": list(info["config"]["cross_validation"]["seeds"]),
         "planned": len(planned),
         "done": len(done),
         "conditions": [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.figure_text import figure_text
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.errors import ArtifactError
@@ -76,21 +77,17 @@ def _split_lines(split: str, part: dict[str, Any]) -> list[str]:
     """Figures of one split in words."""
     lines = []
     for sensor, one in part["sensors"].items():
-        figures = "  ".join(f"{name} {_shown(figure)}" for name, figure in one["figures"].items())
+        figures = "  ".join(f"{name} {figure_text(figure)}" for name, figure in one["figures"].items())
         lines.append(f"{split:5} {sensor:6} n={one['n']:<5} {figures}")
     agreement, together = part["agreement"], part["complementarity"]
     if agreement:
         first, second = agreement["sensors"]
-        line = f"{split:5} {first} and {second} agree on {_shown(agreement['rate'])}"
+        line = f"{split:5} {first} and {second} agree on {figure_text(agreement['rate'])}"
         test = agreement["mcnemar"]
         lines.append(line + (f"; equally often right: p={test['p']:.3g} (McNemar, {test['method']})" if test else ""))
     if together and together["joint"]:
         best, gain = together["best_single"]["sensor"], together["gain_of_fusion"]
-        lines.append(f"{split:5} all images against {best} alone: accuracy {_shown(gain)}")
+        lines.append(f"{split:5} all images against {best} alone: accuracy {figure_text(gain)}")
     if part["unknown_labels"]:
         lines.append(f"{split:5} {part['unknown_labels']} labels are none of the classes and left out")
     return lines
-
-
-def _shown(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,11 @@ def _embeddings(
     """Embeddings of the learnt pairs' pictures, shape (P, S, E); NaN where there is none."""
     rows = np.sort(pairs.rows[pairs.learnt][pairs.rows[pairs.learnt] >= 0])
     folder = out / "cache" / "frozen"
-    for leftover in folder.glob("*.npz"):
-        leftover.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
     found = extract(pictures, rows, Networks(encoder=encoder), batch_size=64, folder=folder, progress=progress)[
         "embedding"
     ]
-    for leftover in folder.glob("*.npz"):
-        leftover.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
     every = np.full((len(table), found.shape[1]), np.nan, dtype=np.float32)
     every[rows] = found
     picked: Vectors = every[np.where(pairs.rows >= 0, pairs.rows, 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -77,7 +78,6 @@ class Stage:
     others: tuple[str, ...] = ()
 
 
-_SECTIONS = ("encoder", "pretrain", "finetune", "cross_validation", "embed", "map", "evaluate", "dynamics")
 _LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
 STAGES = {
     stage.name: stage
@@ -166,7 +166,7 @@ STAGES = {
         ),
         Stage(
             "card",
-            ("name", "run", "seed", "data", *_SECTIONS),
+            tuple(field.name for field in dataclasses.fields(RunConfig)),
             (*_IMAGES, *_LABELS, "group"),
             _ALL,
             ("evaluate", "channels", "dynamics", "submit"),
@@ -193,20 +193,21 @@ def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
         weights = RunStore(Path(config.finetune.swav_run)).weights_path("swav")
         settings["finetune"]["swav_sha256"] = file_hash(weights.as_posix())
     found: dict[str, str] = {}
-    noted = store.info()["hashes"]
+    info = store.info()
+    noted = info["hashes"]
+    own_swav = config.finetune.start == "swav" and config.finetune.swav_run is None
     learnt = manifest.assign(label=manifest["label"].where(manifest["split"] != "test"))
     for stage in STAGES.values():
         seen = learnt if stage.name == CROSS_VALIDATION else manifest  # labels of test pairs may come later
         rows = seen.loc[seen["split"].isin(stage.splits), list(stage.columns)]
-        own_swav = config.finetune.start == "swav" and config.finetune.swav_run is None
         needs = [need for need in stage.needs if own_swav or (stage.name, need) not in _FOR_SWAV]
         others = [noted.get(file, {}).get("sha256") for file in stage.others]
         if stage.name == "submit":
-            others.append(file_hash((Path(store.info()["data_root"]) / "SampleSubmission.csv").as_posix()))
+            others.append(file_hash((Path(info["data_root"]) / "SampleSubmission.csv").as_posix()))
         found[stage.name] = fingerprint(
             {section: settings[section] for section in stage.sections},
             settings["data"]["image_size"],
-            list(store.info()["classes"]),
+            list(info["classes"]),
             rows.astype("object").where(rows.notna(), None).to_numpy().tolist(),
             [found[need] for need in needs],
             *(others if any(others) else ()),

@@ -18,6 +18,11 @@ FIGURES = {
 """Name of a figure -> how it is written."""
 SHARES = ("Accuracy", "Macro F1")
 """Those that are shares: from 0 to 1, and more is better."""
+COLOURS_AND_RINGS = (
+    "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw in "
+    "fine-tuning."
+)
+"""What the dots of several classifiers' figures are."""
 NOT_SHOWN = "no difference shown (the interval holds 0)"
 FOLLOWS = (
     "Which is better is said where the difference's interval leaves out 0. McNemar's test asks the same in another "

@@ -13,7 +13,17 @@ from dashboard.charts.comparison import METHODS, STARTS, efficiency_figure, tran
 from dashboard.charts.dots import Dot, dot, dots_figure
 from dashboard.charts.figures import sensor_colours
 from dashboard.components.about_run import PRETRAINED, SIMULATED
-from dashboard.components.figure_words import FIGURES, FOLLOWS, SHARES, p_value, percent, points, verdict
+from dashboard.components.figure_words import (
+    COLOURS_AND_RINGS,
+    FIGURES,
+    FOLLOWS,
+    SHARES,
+    decimal,
+    p_value,
+    percent,
+    points,
+    verdict,
+)
 from dashboard.components.notice import reading
 from dashboard.components.words import plain
 from rice_ssl.sensors import BOTH
@@ -88,10 +98,7 @@ def _conditions(content: Mapping[str, Any], titles: Mapping[str, str]) -> None:
             dots_figure(dots, colours, columns=2, shares=SHARES), config={"displayModeBar": False}, key="conditions",
             alt="Accuracy and log loss of each classifier, by the images it judges from",
         )  # fmt: skip
-        st.caption(
-            "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw "
-            f"in fine-tuning. Intervals: {100 * content['confidence']:g}%, over pairs."
-        )
+        st.caption(f"{COLOURS_AND_RINGS} Intervals: {100 * content['confidence']:g}%, over pairs.")
     else:
         st.info("No classifier that learnt from all labels is done yet; those of fewer labels are in the table.")
     with st.expander("All figures as a table", icon=":material/table_rows:"):
@@ -106,11 +113,7 @@ def conditions_table(content: Mapping[str, Any], titles: Mapping[str, str]) -> p
                 "Classifier": one["name"],
                 "Labelled pairs": one["labelled"],
                 "Judged from": titles.get(judge, judge),
-                **{
-                    title: f"{figures[name]['value']:.3f} [{figures[name]['low']:.3f}, {figures[name]['high']:.3f}]"
-                    for name, title in FIGURES.items()
-                    if figures.get(name)
-                },
+                **{title: decimal(figures[name], 3) for name, title in FIGURES.items() if figures.get(name)},
             }
             for one in content["conditions"]
             for judge, figures in one["figures"].items()

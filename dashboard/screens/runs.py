@@ -14,7 +14,16 @@ from dashboard.access import RunKey
 from dashboard.charts.dots import Dot, dot, dots_figure
 from dashboard.charts.figures import sensor_colours
 from dashboard.components import about_run, reported
-from dashboard.components.figure_words import FIGURES, FOLLOWS, SHARES, p_value, points, verdict
+from dashboard.components.figure_words import (
+    COLOURS_AND_RINGS,
+    FIGURES,
+    FOLLOWS,
+    SHARES,
+    decimal,
+    p_value,
+    points,
+    verdict,
+)
 from dashboard.components.notice import explain, reading
 from dashboard.components.run_settings import differing
 from dashboard.components.words import JUDGED, plain
@@ -170,10 +179,7 @@ def _chart(runs: Mapping[str, RunKey], dots: Sequence[Dot | None]) -> None:
         dots_figure(dots, colours, columns=2, shares=SHARES), config={"displayModeBar": False}, key="runs-figures",
         alt="Accuracy and log loss of each run",
     )  # fmt: skip
-    st.caption(
-        "Colours: which images a pair is judged from. Rings: with images of a sensor that the classifier never saw "
-        "in fine-tuning. Two runs' intervals may overlap although they differ on the same pairs."
-    )
+    st.caption(f"{COLOURS_AND_RINGS} Two runs' intervals may overlap although they differ on the same pairs.")
 
 
 def _rows(name: str, run: RunKey, part: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -183,7 +189,7 @@ def _rows(name: str, run: RunKey, part: Mapping[str, Any]) -> list[dict[str, Any
         row = {"Run": name, "Judged from": titles.get(judge, judge), "Pairs": one["n"]}
         for figure, title in FIGURES.items():
             entry = one["figures"].get(figure)
-            row[title] = f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" if entry else ""
+            row[title] = decimal(entry, 3) if entry else ""
         rows.append(row)
     return rows
 

@@ -103,8 +103,11 @@ class RunStore:
 
     def has(self, name: str) -> bool:
         """Whether a table, or a JSON document, is there."""
-        file = TABLES[name].file if name in TABLES else f"{name}.json"
-        return (self.root / file).is_file()
+        return (self.root / TABLES[name].file).is_file() if name in TABLES else self.has_document(name)
+
+    def has_document(self, name: str) -> bool:
+        """Whether a JSON document is there; a table may bear the same name."""
+        return (self.root / f"{name}.json").is_file()
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read a table, or some of its columns.

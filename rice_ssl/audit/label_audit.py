@@ -22,6 +22,7 @@ from rice_ssl.audit.label_errors import (
 )
 from rice_ssl.audit.out_of_fold import probabilities_out_of_fold
 from rice_ssl.data.threads import map_images
+from rice_ssl.evaluation.metrics import log_losses
 
 Vectors = npt.NDArray[np.float32]
 CROSS_VALIDATION, EMBEDDINGS, FEATURES = "cross-validation", "embeddings", "simple features"
@@ -73,7 +74,7 @@ def audit_labels(
             }
         except ValueError as error:
             return _nothing(f"out-of-fold probabilities cannot be had: {error}")
-        source = min(judges, key=lambda name: _log_loss(judges[name], labels))
+        source = min(judges, key=lambda name: log_losses(judges[name], labels).mean())
         probabilities = judges[source]
         ids = pairs.index.tolist()
     else:
@@ -139,10 +140,6 @@ def _from_cross_validation(
     if part.empty:
         return [], None, CROSS_VALIDATION
     return part["pair_id"].tolist(), np.stack(part["probabilities"].tolist()), CROSS_VALIDATION
-
-
-def _log_loss(probabilities: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> float:
-    return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-9, 1)).mean())
 
 
 def _vectors(

@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from rice_ssl.evaluation.metrics import log_losses
+
 COMPONENTS = 150
 """Principal components that stand in for longer vectors; the first has the standard deviation 1."""
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
@@ -53,7 +55,7 @@ def probabilities_out_of_fold(
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(scaled[~held], classes[~held])
             found[np.ix_(held, model.classes_)] = model.predict_proba(scaled[held])
-        loss = float(-np.log(np.clip(found[np.arange(len(classes)), classes], 1e-9, 1)).mean())
+        loss = float(log_losses(found, classes).mean())
         if best is None or loss < best[0]:
             best = (loss, found)
     if best is None:

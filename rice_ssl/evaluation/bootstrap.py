@@ -26,11 +26,6 @@ def draws(count: int, repetitions: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng([seed, 7]).integers(0, count, (repetitions, count))
 
 
-def mean_interval(values: npt.NDArray[np.floating], drawn: npt.NDArray[np.int64], confidence: float) -> Interval:
-    """Interval of a mean of per-pair values, shape (N,)."""
-    return interval(float(np.mean(values)), np.asarray(values)[drawn].mean(axis=1), confidence)
-
-
 def interval(value: float, repeated: npt.NDArray[np.floating], confidence: float) -> Interval:
     """Percentile interval of repeated figures around ``value``; repetitions that are not finite are left out."""
     finite = repeated[np.isfinite(repeated)]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rice_ssl.evaluation.bootstrap import draws
 from rice_ssl.evaluation.judge import judge_figures
 from rice_ssl.evaluation.metrics import hits, log_losses
 from rice_ssl.evaluation.paired_tests import mcnemar, paired_difference
@@ -76,10 +75,9 @@ def differences(compared: Sequence[Compared], classes: Sequence[str], how: Boots
             continue
         p, labels = _numbers(first.loc[shared], classes)
         q, _ = _numbers(second.loc[shared], classes)
-        drawn = draws(len(labels), how.repetitions, how.seed)
         test = mcnemar(hits(p, labels) > 0, hits(q, labels) > 0)
         for name, score in (("accuracy", hits), ("log_loss", log_losses)):
-            gap = paired_difference(score(p, labels), score(q, labels), drawn, how.confidence)
+            gap = paired_difference(score(p, labels), score(q, labels), how.pairs(len(labels)), how.confidence)
             found.append(
                 {
                     "question": question,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest, chi2, norm
 
 from rice_ssl.evaluation.bootstrap import Interval
-from rice_ssl.evaluation.resampling import mean_of, resampled
+from rice_ssl.evaluation.resampling import Resampled, mean_of
 
 EXACT_BELOW = 25
 """Discordant pairs from which on the chi-squared distribution is near enough."""
@@ -55,7 +55,7 @@ def mcnemar(right_a: npt.NDArray[np.bool_], right_b: npt.NDArray[np.bool_]) -> M
 def paired_difference(
     scores_a: npt.NDArray[np.generic],
     scores_b: npt.NDArray[np.generic],
-    drawn: npt.NDArray[np.integer],
+    pairs: Resampled,
     confidence: float,
 ) -> Interval:
     """Mean of a - b over the same pairs, with interval.
@@ -66,7 +66,7 @@ def paired_difference(
     Args:
         scores_a: of each pair, finite, shape (N,); N is 2 or more.
         scores_b: of the same pairs, shape (N,).
-        drawn: from :func:`rice_ssl.evaluation.bootstrap.draws`, shape (repetitions, N).
+        pairs: drawn from the same N.
         confidence: in (0, 1).
 
     Raises:
@@ -77,11 +77,12 @@ def paired_difference(
     """
     a, b = np.asarray(scores_a, dtype=np.float64), np.asarray(scores_b, dtype=np.float64)
     _same_pairs(a, b)
-    if a.shape != (drawn.shape[1],):
-        raise ValueError(f"drawn is of {drawn.shape[1]} pairs, the scores are of {len(a)}: draw from the same pairs.")
+    count = pairs.times.shape[1]
+    if a.shape != (count,):
+        raise ValueError(f"drawn is of {count} pairs, the scores are of {len(a)}: draw from the same pairs.")
     if len(a) and np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all():
         return share_difference(a > 0, b > 0, confidence)
-    return mean_of(a - b, resampled(drawn), confidence)
+    return mean_of(a - b, pairs, confidence)
 
 
 def share_difference(right_a: npt.NDArray[np.bool_], right_b: npt.NDArray[np.bool_], confidence: float) -> Interval:

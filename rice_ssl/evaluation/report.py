@@ -13,9 +13,9 @@ from rice_ssl.evaluation.agreement import jensen_shannon, kappa_interval
 from rice_ssl.evaluation.complementarity import complementarity
 from rice_ssl.evaluation.judge import judge_report
 from rice_ssl.evaluation.judged import UNKNOWN, Judged, by_judge
-from rice_ssl.evaluation.metrics import brier_scores, confusion, log_losses
-from rice_ssl.evaluation.paired_tests import mcnemar, share_difference
-from rice_ssl.evaluation.resampling import Bootstrap, mean_of
+from rice_ssl.evaluation.metrics import brier_scores, confusion, hits, log_losses
+from rice_ssl.evaluation.paired_tests import mcnemar, paired_difference
+from rice_ssl.evaluation.resampling import Bootstrap
 from rice_ssl.evaluation.strata import strata
 from rice_ssl.sensors import BOTH
 
@@ -134,10 +134,14 @@ def _differences(judged: Mapping[str, Judged], how: Bootstrap) -> list[dict[str,
         if len(pairs) < 2:
             continue
         first, second = judged[a].of(pairs), judged[b].of(pairs)
-        drawn, labels = how.pairs(len(pairs)), first.labels
-        gaps = {"accuracy": share_difference(first.right, second.right, how.confidence)}
-        for name, score in (("log_loss", log_losses), ("brier", brier_scores)):
-            gap = score(first.probabilities, labels) - score(second.probabilities, labels)
-            gaps[name] = mean_of(gap, drawn, how.confidence)
+        gaps = {
+            name: paired_difference(
+                score(first.probabilities, first.labels),
+                score(second.probabilities, first.labels),
+                how.pairs(len(pairs)),
+                how.confidence,
+            )
+            for name, score in (("accuracy", hits), ("log_loss", log_losses), ("brier", brier_scores))
+        }
         found += [{"a": a, "b": b, "name": name, **gap.as_dict()} for name, gap in gaps.items()]
     return found

@@ -10,7 +10,6 @@ from rice_ssl.models.classifier import PairClassifier
 from rice_ssl.training.batches import Pictures, Rows, fill_missing
 
 BATCH = 64
-MOST_VIEWS = 8
 
 
 def versions(images: Tensor, count: int) -> list[Tensor]:

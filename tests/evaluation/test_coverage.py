@@ -1,14 +1,12 @@
 """Intervals hold the truth as often as they say: pairs are drawn from a population whose figures are known exactly."""
 
 import dataclasses
-import functools
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from rice_ssl.evaluation.agreement import kappa_interval
-from rice_ssl.evaluation.bootstrap import draws
 from rice_ssl.evaluation.judge import judge_figures
 from rice_ssl.evaluation.metrics import hits, log_losses
 from rice_ssl.evaluation.paired_tests import paired_difference
@@ -39,9 +37,6 @@ def population(seed=0):
     return Leaves(labels, *(softmax(1.7 * each, axis=1) for each in logits))
 
 
-same_draws = functools.cache(draws)
-
-
 def intervals(leaves, how):
     """Everything that is tested, of one set of pairs."""
     count = len(leaves.labels)
@@ -53,10 +48,9 @@ def intervals(leaves, how):
         confidence=how.confidence,
         seed=how.seed,
     )
-    drawn = same_draws(count, how.repetitions, how.seed)
     for name, score in (("accuracy", hits), ("log_loss", log_losses)):
         scores = [score(each, leaves.labels) for each in (leaves.first, leaves.second)]
-        found[f"difference of {name}"] = paired_difference(*scores, drawn, how.confidence).as_dict()
+        found[f"difference of {name}"] = paired_difference(*scores, how.pairs(count), how.confidence).as_dict()
     predicted = (each.argmax(axis=1) for each in (leaves.first, leaves.second))
     kappa = kappa_interval(*predicted, len(CLASSES), how)
     return found | {"kappa": kappa.as_dict()}

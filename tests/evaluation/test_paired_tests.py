@@ -51,11 +51,11 @@ def test_judges_right_on_the_same_pairs_may_yet_differ():
 def test_scores_right_or_wrong_and_others():
     first, second = judges(12, 7, 1, 1)
     drawn = draws(21, 300, 0)
-    assert paired_difference(first.astype(float), second.astype(float), drawn, 0.9) == share_difference(
+    assert paired_difference(first.astype(float), second.astype(float), resampled(drawn), 0.9) == share_difference(
         first, second, 0.9
     )
     losses = np.random.default_rng(0).exponential(size=(2, 21))
-    found = paired_difference(*losses, drawn, 0.9)
+    found = paired_difference(*losses, resampled(drawn), 0.9)
     assert found == mean_of(losses[0] - losses[1], resampled(drawn), 0.9)
     assert found.value == pytest.approx(losses[0].mean() - losses[1].mean())
 
@@ -63,7 +63,7 @@ def test_scores_right_or_wrong_and_others():
 def test_a_difference_is_of_the_same_pairs():
     """Two judges whose losses vary much, and differ by 0.1 everywhere: paired, there is no doubt."""
     losses = np.random.default_rng(0).exponential(size=50)
-    found = paired_difference(losses + 0.1, losses, draws(50, 200, 0), 0.95)
+    found = paired_difference(losses + 0.1, losses, resampled(draws(50, 200, 0)), 0.95)
     assert (found.low, found.high) == pytest.approx((0.1, 0.1))
 
 
@@ -71,4 +71,4 @@ def test_what_does_not_match_is_refused():
     with pytest.raises(ValueError, match=r"shapes \(3,\) and \(2,\)"):
         mcnemar(np.ones(3, dtype=bool), np.ones(2, dtype=bool))
     with pytest.raises(ValueError, match="drawn is of 4 pairs, the scores are of 3"):
-        paired_difference(np.ones(3), np.zeros(3), draws(4, 10, 0), 0.95)
+        paired_difference(np.ones(3), np.zeros(3), resampled(draws(4, 10, 0)), 0.95)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from sklearn.metrics import accuracy_score, log_loss
 
-from pipelines.compare import plan_conditions
+from pipelines.comparison_plan import plan_conditions
 from pipelines.configuration import read_comparison_config
 from rice_ssl.artifacts import RunStore, read_comparison
 from rice_ssl.errors import InputError

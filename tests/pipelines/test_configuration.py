@@ -5,8 +5,8 @@ import yaml
 
 import pipelines
 from pipelines.ablate import baseline_of, cell_config, plan_conditions
-from pipelines.compare import plan_conditions as classifiers
-from pipelines.compare import pretrain_config
+from pipelines.comparison_plan import plan_conditions as classifiers
+from pipelines.comparison_plan import pretrain_config
 from pipelines.configuration import (
     config_of_run,
     config_to_dict,
