@@ -21,11 +21,11 @@ from rice_ssl.data.manifest import sensor_from_dict
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.evaluation.channel_summary import channel_summary
 from rice_ssl.models.classifier import build_classifier, used_slots
-from rice_ssl.models.weights import load_weights
+from rice_ssl.models.weights import load_ready
 from rice_ssl.sensors import FUSED, Sensor
-from rice_ssl.training.batches import Pictures, Rows
+from rice_ssl.training.batches import Pictures
 from rice_ssl.training.device import launch
-from rice_ssl.training.run_pictures import run_pictures, usable_rows
+from rice_ssl.training.run_pictures import class_numbers, run_pictures, usable_rows
 
 JUDGED = ("val", "test")
 _ORDER = {"oof": 0, "val": 1, "test": 2}
@@ -123,8 +123,7 @@ def load_predict(store: RunStore, device: torch.device) -> tuple[list[str], Clas
         )
     slots = used_slots(trained.finetune, own)
     classifier = build_classifier(trained.encoder, trained.finetune, len(classes), learnt)
-    load_weights(classifier, source.checked_weights("classifier", made_by), made_by=made_by)
-    classifier.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    load_ready(classifier, source.checked_weights("classifier", made_by), device, made_by=made_by)
     return classes, ClassifierPredict(classifier), [own[slot] for slot in slots]
 
 
@@ -138,9 +137,8 @@ def judged_pairs(
 ) -> JudgedPairs:
     """Pairs of some rows of a manifest, with the index of the whole, that have a picture that could be decoded."""
     ids, rows = usable_rows(table, sensors, pictures)
-    number = {name: position for position, name in enumerate(classes)}
     first = table.groupby("pair_id")[["label", "split", "group"]].first().reindex(ids).fillna({"group": ""})
-    targets: Rows = np.array([number.get(label, -1) for label in first["label"]], dtype=np.int64)
+    targets = class_numbers(first["label"], classes)
     return JudgedPairs(ids, rows, targets, first["split"].tolist(), first["group"].tolist())
 
 

@@ -38,7 +38,7 @@ from rice_ssl.training.cross_validation import (
     plan_folds,
 )
 from rice_ssl.training.device import launch
-from rice_ssl.training.run_pictures import run_pictures, usable_rows
+from rice_ssl.training.run_pictures import class_numbers, run_pictures, usable_rows
 
 STAGE = "cross-validate"
 OOF, TEST = "oof", "test"
@@ -125,11 +125,10 @@ def pairs_of(table: pd.DataFrame, sensors: Sequence[str], classes: Sequence[str]
     """The pairs of a manifest that have a picture that could be decoded."""
     ids, rows = usable_rows(table, sensors, pictures)
     first = table.groupby("pair_id")[["label", "fold", "group", "split"]].first().reindex(ids)
-    number = {name: position for position, name in enumerate(classes)}
     return Pairs(
         ids,
         rows,
-        np.array([number.get(label, -1) for label in first["label"]], dtype=np.int64),
+        class_numbers(first["label"], classes),
         first["fold"].to_numpy(dtype=np.int64),
         first["group"].fillna("").to_numpy(dtype=str),
         (first["split"] == TEST).to_numpy(dtype=bool),

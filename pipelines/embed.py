@@ -24,7 +24,7 @@ from rice_ssl.embeddings.extract import Arrays, Networks, extract
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.models.classifier import FusedClassifier, PairClassifier, build_classifier, used_slots
 from rice_ssl.models.encoder import Encoder
-from rice_ssl.models.weights import begin_encoder, file_hash, load_weights
+from rice_ssl.models.weights import begin_encoder, file_hash, load_ready
 from rice_ssl.sensors import BOTH
 from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.pretrain import build_swav
@@ -190,8 +190,7 @@ def _load_networks(
 def _make_ready(network: nn.Module, source: RunStore, name: str, stage: str, device: torch.device) -> None:
     """Load the weights called ``name``, which ``stage`` makes, and put the network where it works."""
     made_by = f"rice-ssl {stage} {source.root}"
-    load_weights(network, source.checked_weights(name, made_by), made_by=made_by)
-    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    load_ready(network, source.checked_weights(name, made_by), device, made_by=made_by)
 
 
 def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -75,6 +76,16 @@ def load_weights(module: nn.Module, path: Path, *, made_by: str = "rice-ssl run 
         )
     with torch.no_grad():
         module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_ready(network: Network, path: Path, device: torch.device, *, made_by: str) -> Network:
+    """Load a network's weights and put it where it works, in evaluation mode; see :func:`load_weights`."""
+    load_weights(network, path, made_by=made_by)
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return network
 
 
 def file_hash(path: str | None) -> str | None:

@@ -17,7 +17,7 @@ from rice_ssl.config import CrossValidationConfig, EncoderConfig, FinetuneConfig
 from rice_ssl.data.splits import assign_folds
 from rice_ssl.errors import InputError
 from rice_ssl.models.classifier import PairClassifier, build_classifier, used_slots
-from rice_ssl.models.weights import load_weights
+from rice_ssl.models.weights import load_ready
 from rice_ssl.training.batches import LabelledRows, Pictures, Rows
 from rice_ssl.training.finetune import FinetuneResult, Task, fine_tune
 from rice_ssl.training.judging import judge_rows
@@ -154,8 +154,8 @@ def held_out(pairs: Pairs, fold: int) -> Numbers:
 def fold_network(fold: Fold, recipe: Recipe, device: torch.device) -> PairClassifier:
     """A fold's trained network, in evaluation mode."""
     network = build_classifier(recipe.encoder, recipe.finetune, len(recipe.classes), recipe.sensors)
-    load_weights(network, fold.store.weights_path("classifier"), made_by="rice-ssl cross-validate RUN")
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
+    path, made_by = fold.store.weights_path("classifier"), "rice-ssl cross-validate RUN"
+    return load_ready(network, path, device, made_by=made_by)
 
 
 def train_fold(

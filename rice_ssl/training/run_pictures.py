@@ -46,6 +46,10 @@ def labelled_rows(
 ) -> LabelledRows:
     """The pairs of :func:`usable_rows` with the number of each one's class, -1 for a label that is no class."""
     ids, rows = usable_rows(table, sensors, pictures)
+    return LabelledRows(rows, class_numbers(table.groupby("pair_id")["label"].first()[ids], classes))
+
+
+def class_numbers(labels: pd.Series, classes: Sequence[str]) -> Rows:
+    """Number of each label's class, shape (P,); -1 for none, and for a label that is no class."""
     number = {name: position for position, name in enumerate(classes)}
-    label_of = table.groupby("pair_id")["label"].first()
-    return LabelledRows(rows, np.array([number.get(label_of[pair_id], -1) for pair_id in ids], dtype=np.int64))
+    return np.array([number.get(label, -1) for label in labels], dtype=np.int64)
