@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import streamlit as st
 
 from dashboard.command_line import EXAMPLES, ablation_folder, comparison_folder, offered_runs
 from dashboard.pairs import pairs_table
-from rice_ssl.artifacts import ABLATION_FILE, COMPARISON_FILE, RunStore, read_ablation, read_comparison
+from rice_ssl.artifacts import ABLATION_FILE, COMPARISON_FILE, TABLES, RunStore, read_ablation, read_comparison
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
@@ -157,6 +157,47 @@ def cam(run: RunKey, pair_id: str, sensor: str) -> npt.NDArray[np.float32] | Non
     index, maps = _cams(run)
     row = index.get((pair_id, sensor))
     return None if row is None else np.asarray(maps[row], dtype=np.float32)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _evidence(run: RunKey, file: str) -> tuple[dict[tuple[str, str], int], npt.NDArray[np.float16]]:
+    store = RunStore(Path(run.path))
+    index = store.read_table("attribution", ["pair_id", "sensor", "row"])
+    maps = store.read_array(file, TABLES["attribution"].made_by)
+    return dict(zip(zip(index["pair_id"], index["sensor"], strict=True), index["row"], strict=True)), maps
+
+
+def evidence_maps(run: RunKey) -> list[dict[str, Any]]:
+    """What kinds of maps ``rice-ssl attribution`` made; empty where it was not called. See :func:`evidence_map`."""
+    return list(document(run, "attribution")["maps"]) if has_document(run, "attribution") else []
+
+
+def evidence_map(run: RunKey, pair_id: str, sensor: str, kind: Mapping[str, Any]) -> npt.NDArray[np.float32] | None:
+    """Maps of one image, shape (classes, h, w), or (h, w) where they are of no class; None where it has none.
+
+    Args:
+        run: the run.
+        pair_id: of the image.
+        sensor: of the image.
+        kind: one of :func:`evidence_maps`.
+    """
+    index, maps = _evidence(run, f"attribution/{Path(str(kind['file'])).name}")
+    row = index.get((pair_id, sensor))
+    return None if row is None or row >= len(maps) else np.asarray(maps[row], dtype=np.float32)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _rows_of_pairs(run: RunKey, name: str) -> dict[str, pd.DataFrame]:
+    return {str(pair_id): part for pair_id, part in table(run, name).groupby("pair_id", sort=False)}
+
+
+def rows_of_pair(run: RunKey, name: str, pair_id: str) -> pd.DataFrame | None:
+    """Rows of a table that are about one pair, a copy; None where the table is not there, or has none.
+
+    For a screen of one pair: the table is taken apart once.
+    """
+    found = _rows_of_pairs(run, name).get(pair_id) if has(run, name) else None
+    return None if found is None else found.copy()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

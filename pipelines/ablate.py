@@ -18,7 +18,6 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from pipelines.configuration import parse_config
 from pipelines.figure_text import figure_text
 from pipelines.grid_text import grid_text
 from pipelines.run import bring_in, images_changed, refuse_torchrun, run_one
@@ -34,6 +33,7 @@ from rice_ssl.evaluation.probe import knn_classes, probe_classes
 from rice_ssl.evaluation.retrieval import recall_at
 from rice_ssl.models.swav import SwAV
 from rice_ssl.models.weights import load_weights
+from rice_ssl.run_config import parse_config
 from rice_ssl.training.device import launch
 from rice_ssl.training.pretrain import build_swav
 from rice_ssl.training.run_pictures import run_pictures

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pipelines.configuration import config_of_run
 from pipelines.figure_text import figure_text
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.attribution.band_values import REPLACEMENTS, band_means, source_as_dict
@@ -22,6 +21,7 @@ from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.evaluation.channel_summary import channel_summary
 from rice_ssl.models.classifier import build_classifier, used_slots
 from rice_ssl.models.weights import load_ready
+from rice_ssl.run_config import config_of_run
 from rice_ssl.sensors import FUSED, Sensor
 from rice_ssl.training.batches import Pictures
 from rice_ssl.training.device import launch

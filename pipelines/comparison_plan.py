@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.configuration import parse_config
 from pipelines.run import images_changed
 from pipelines.stages import STAGES, fingerprints, is_current
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import ComparisonConfig, RunConfig
 from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.run_config import parse_config
 from rice_ssl.sensors import FUSED, SHARED
 
 _WORDS = {"swav": "SwAV weights", "encoder": "given weights", "random": "random weights"}

@@ -4,54 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import AblationConfig, ComparisonConfig, RunConfig
 from rice_ssl.errors import InputError
+from rice_ssl.run_config import config_of_run, parse_config, validate
 
-_ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
 _ABLATION: TypeAdapter[AblationConfig] = TypeAdapter(AblationConfig)
 _COMPARISON: TypeAdapter[ComparisonConfig] = TypeAdapter(ComparisonConfig)
-Config = TypeVar("Config")
-
-
-def parse_config(content: Any, source: str) -> RunConfig:
-    """Validate a run's configuration.
-
-    Args:
-        content: what YAML or JSON gave; a mapping is expected.
-        source: what to call it in messages.
-
-    Raises:
-        InputError: a field is unknown, missing or out of range; the message names every such field and its value.
-    """
-    return _validate(_ADAPTER, content, source, "name, run, data, ...")
-
-
-def _validate(adapter: TypeAdapter[Config], content: Any, source: str, fields: str) -> Config:
-    if not isinstance(content, dict):
-        raise InputError(f"{source} must hold a mapping of settings ({fields}), not {type(content).__name__}.")
-    try:
-        return adapter.validate_python(content)
-    except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_url=False):
-            where = ".".join(str(part) for part in fault["loc"]) or "configuration"
-            if fault["type"] == "unexpected_keyword_argument":
-                faults.append(f"{where} is not a setting (remove it, or check its spelling)")
-            elif fault["type"] in {"missing", "missing_argument"}:
-                faults.append(f"{where} is missing (add it)")
-            elif fault["type"] == "value_error":  # our own words: they begin with the field, and name value and remedy
-                section = f"{where}." if fault["loc"] else ""
-                faults.append(section + fault["msg"].removeprefix("Value error, "))
-            else:
-                value = "" if isinstance(fault["input"], dict) else f" is {fault['input']!r}"
-                faults.append(f"{where}{value}: {fault['msg']}")
-        raise InputError(f"{source} cannot be used: {'; '.join(faults)}.") from None
 
 
 def read_config(path: Path) -> RunConfig:
@@ -69,7 +33,7 @@ def read_ablation_config(path: Path) -> AblationConfig:
     Raises:
         InputError: the file is missing, is not YAML, or does not validate.
     """
-    return _validate(_ABLATION, _read_yaml(path), str(path), "name, out, settings, grid, ...")
+    return validate(_ABLATION, _read_yaml(path), str(path), "name, out, settings, grid, ...")
 
 
 def read_comparison_config(path: Path) -> ComparisonConfig:
@@ -78,7 +42,7 @@ def read_comparison_config(path: Path) -> ComparisonConfig:
     Raises:
         InputError: the file is missing, is not YAML, or does not validate.
     """
-    return _validate(_COMPARISON, _read_yaml(path), str(path), "name, out, settings, sensors, ...")
+    return validate(_COMPARISON, _read_yaml(path), str(path), "name, out, settings, sensors, ...")
 
 
 def _read_yaml(path: Path) -> Any:
@@ -89,22 +53,6 @@ def _read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"Configuration {path} is not YAML ({problem}). Correct it at that line.") from None
-
-
-def config_of_run(store: RunStore) -> RunConfig:
-    """Configuration noted in a run directory.
-
-    Raises:
-        ArtifactError: the run cannot be read.
-        InputError: its configuration does not validate.
-    """
-    return parse_config(store.info().get("config"), f"The configuration in {store.root}/run.json")
-
-
-def config_to_dict(config: RunConfig) -> dict[str, Any]:
-    """Plain lists, numbers and strings, as run.json holds them."""
-    content: dict[str, Any] = _ADAPTER.dump_python(config, mode="json")
-    return content
 
 
 def resolve_target(target: Path) -> tuple[RunStore, RunConfig]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from pipelines.configuration import config_to_dict
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import RunConfig
 from rice_ssl.dynamics.analysis import Dynamics, analyse
@@ -22,6 +21,7 @@ from rice_ssl.dynamics.recipe_settings import recipe_from_mapping
 from rice_ssl.dynamics.run_log import analyse_run_log
 from rice_ssl.dynamics.verdict import SENTENCES
 from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.run_config import config_to_dict
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from pipelines.configuration import config_to_dict
 from rice_ssl.artifacts import RunStore, atomic_path, sha256_file
 from rice_ssl.config import RunConfig
 from rice_ssl.dynamics.logs import log_of_run
@@ -24,6 +23,7 @@ from rice_ssl.landscape.checks import LanczosSettings
 from rice_ssl.landscape.examine import Places, choose_places, examine
 from rice_ssl.landscape.question import question_of
 from rice_ssl.landscape.swav_run import Source, SwAVTrajectory, kept_of, scratch_folder
+from rice_ssl.run_config import config_to_dict
 from rice_ssl.training.checkpoint import kept_checkpoints
 from rice_ssl.training.pretrain import STAGE, PretrainData
 from rice_ssl.training.run_pictures import labelled_rows, run_pictures

@@ -14,20 +14,17 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from scipy.special import log_softmax, softmax
-from torch import nn
 
-from pipelines.configuration import config_of_run
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import FinetuneConfig, RunConfig
 from rice_ssl.data.image_file import open_image
-from rice_ssl.embeddings.extract import Arrays, Networks, extract
-from rice_ssl.errors import ArtifactError, InputError
-from rice_ssl.models.classifier import FusedClassifier, PairClassifier, build_classifier, used_slots
-from rice_ssl.models.encoder import Encoder
-from rice_ssl.models.weights import begin_encoder, file_hash, load_ready
+from rice_ssl.embeddings.extract import Arrays, extract
+from rice_ssl.embeddings.run_networks import load_run_networks
+from rice_ssl.errors import InputError
+from rice_ssl.models.classifier import FusedClassifier, PairClassifier, used_slots
+from rice_ssl.models.weights import file_hash
 from rice_ssl.sensors import BOTH
 from rice_ssl.training.device import launch, ranks_of_environment
-from rice_ssl.training.pretrain import build_swav
 from rice_ssl.training.run_pictures import run_pictures
 
 _JPEG_QUALITY = 82
@@ -71,13 +68,11 @@ def run_embed(
     Raises:
         ArtifactError: there are neither SwAV nor classifier weights, nor those of an encoder alone.
     """
-    source = _source_of_weights(store, weights)
-    trained = config if source is store else config_of_run(source)
-    classes = list(source.info()["classes"])
     ranks = ranks_of_environment()
     device = launch(config.embed.accelerator, "32-true", ranks).device
+    own = load_run_networks(store, device, weights=weights, config=config)
+    source, trained, classes, networks = own.source, own.config, own.classes, own.networks
     pictures, table, sensors = run_pictures(store, config, device, progress=progress)
-    networks = _load_networks(source, trained, len(classes), sensors, device)
     rows = np.array([row for row in range(len(table)) if row not in pictures.cache.faults], dtype=np.int64)
     folder = store.root / "cache" / "embed" / _resume_key(source, config, trained, table, rows)
     slots = table["sensor"].map({name: slot for slot, name in enumerate(sensors)}).to_numpy(dtype=np.int64)
@@ -117,17 +112,6 @@ def run_embed(
     )
 
 
-def _source_of_weights(store: RunStore, weights: RunStore | None) -> RunStore:
-    """The run whose weights are used: the one given, else the run's own or the one that it noted when it was begun."""
-    source = store.source_of_weights() if weights is None else weights
-    if weights is None and not source.exists:
-        raise ArtifactError(
-            f"{store.root} was made with the weights of the run {source.root}, which is not there. "
-            f"Name it where it is now with `rice-ssl embed {store.root} --weights RUN`."
-        )
-    return source
-
-
 def _resume_key(
     source: RunStore, config: RunConfig, trained: RunConfig, table: pd.DataFrame, rows: npt.NDArray[np.int64]
 ) -> str:
@@ -165,32 +149,6 @@ def _joint_logits(
     with torch.no_grad():
         _, joined = classifier.judge(torch.from_numpy(features).to(device), torch.from_numpy(present).to(device))
     return joined.double().cpu().numpy(), None
-
-
-def _load_networks(
-    source: RunStore, config: RunConfig, classes: int, sensors: list[str], device: torch.device
-) -> Networks:
-    swav = classifier = None
-    if source.weights_path("swav").is_file():
-        swav = build_swav(config.encoder, config.pretrain)
-        _make_ready(swav, source, "swav", "pretrain", device)
-    if source.weights_path("classifier").is_file():
-        classifier = build_classifier(config.encoder, config.finetune, classes, sensors)
-        _make_ready(classifier, source, "classifier", "finetune", device)
-    encoder = None
-    if swav is None and classifier is None:
-        if config.encoder.weights is None:
-            raise ArtifactError(f"{source.root} has no weights. Make them with `rice-ssl pretrain {source.root}`.")
-        encoder = Encoder(config.encoder)
-        begin_encoder(encoder, config.encoder)
-        encoder.to(device).eval()
-    return Networks(swav, classifier, encoder)
-
-
-def _make_ready(network: nn.Module, source: RunStore, name: str, stage: str, device: torch.device) -> None:
-    """Load the weights called ``name``, which ``stage`` makes, and put the network where it works."""
-    made_by = f"rice-ssl {stage} {source.root}"
-    load_ready(network, source.checked_weights(name, made_by), device, made_by=made_by)
 
 
 def _write_embeddings(store: RunStore, images: pd.DataFrame, found: Arrays, temperature: float) -> None:

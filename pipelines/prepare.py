@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.configuration import config_of_run, config_to_dict, with_changes
+from pipelines.configuration import with_changes
 from pipelines.simulate import simulate
 from rice_ssl.artifacts import NewerSchemaError, RunStore, locked
 from rice_ssl.config import DataConfig, RunConfig
@@ -18,6 +18,7 @@ from rice_ssl.data.folder import import_folder
 from rice_ssl.data.manifest import Manifest, read_manifest
 from rice_ssl.data.zindi import import_zindi
 from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.run_config import config_of_run, config_to_dict
 from rice_ssl.sensors import sensor_from_pattern
 
 _PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "pandas", "scikit-learn", "umap-learn", "streamlit")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.configuration import config_to_dict
 from pipelines.prepare import begin_run, import_data
 from pipelines.stages import (
     IMPORT,
@@ -26,6 +25,7 @@ from pipelines.stages import (
 from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.config import DataConfig, RunConfig
 from rice_ssl.errors import InputError
+from rice_ssl.run_config import config_to_dict
 from rice_ssl.training.device import launch, ranks_of_environment
 
 SHARED = ("pretrain", "embed")

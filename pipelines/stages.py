@@ -17,7 +17,6 @@ import pandas as pd
 
 from pipelines.card import HTML, MARKDOWN, run_card
 from pipelines.channels import run_channels
-from pipelines.configuration import config_to_dict
 from pipelines.cross_validate import run_cross_validate
 from pipelines.dynamics import run_dynamics
 from pipelines.embed import run_embed
@@ -30,6 +29,7 @@ from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.config import FREE_TO_CHANGE, RunConfig
 from rice_ssl.errors import ArtifactError
 from rice_ssl.models.weights import file_hash
+from rice_ssl.run_config import config_to_dict
 
 IMPORT = "import"
 IMPORTED = ("manifest.parquet", "findings.parquet")

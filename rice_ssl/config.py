@@ -334,6 +334,46 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class AttributionConfig:
+    """Maps of the evidence, and how far they may be trusted.
+
+    Attributes:
+        pairs: judged pairs that are measured, drawn with the run's seed; 0 for all.
+        methods: besides Grad-CAM of the last layer, which ``embed`` makes.
+        layers: how many of the encoder's stages get CAMs, counted from the last one.
+        batch_size: images at once.
+        steps: in which pixels are removed or brought back.
+        random_maps: that a map must beat; with 19, all of them for p = .05.
+        road_images: images of each sensor measured by ROAD, which solves a linear system for each; 0 for none.
+        randomised_images: images of each sensor under randomised parameters; 0 for none.
+        integration_steps: of integrated gradients.
+        occlusion: side of the window that is covered, as a share of the picture's short side.
+    """
+
+    pairs: Annotated[int, Field(ge=0)] = 250
+    methods: tuple[Literal["grad_cam", "grad_cam_plus_plus", "layer_cam", "integrated_gradients", "occlusion"], ...] = (
+        "grad_cam",
+        "grad_cam_plus_plus",
+        "layer_cam",
+        "integrated_gradients",
+        "occlusion",
+    )
+    layers: Annotated[int, Field(ge=1, le=4)] = 2
+    batch_size: Count = 64
+    steps: Annotated[int, Field(ge=2, le=100)] = 10
+    random_maps: Annotated[int, Field(ge=1, le=199)] = 19
+    road_images: Annotated[int, Field(ge=0)] = 60
+    randomised_images: Annotated[int, Field(ge=0)] = 60
+    integration_steps: Annotated[int, Field(ge=2, le=1000)] = 16
+    occlusion: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse no method, or one given twice."""
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            raise ValueError(f"methods are {list(self.methods)}; name one or more, each once")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class DynamicsConfig:
     """Search for loss drops in the run's own log."""
 
@@ -363,6 +403,7 @@ class RunConfig:
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     map: MapConfig = field(default_factory=MapConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    attribution: AttributionConfig = field(default_factory=AttributionConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
 
 

@@ -202,6 +202,88 @@ TABLES: dict[str, Table] = {
             "rice-ssl channels {run}",
         ),
         Table(
+            "attribution",
+            "attribution/index.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "row": _INT,  # of every attribution/*.npy; one that holds fewer rows holds the first
+                "measured": pa.bool_(),  # these come first
+            },
+            "rice-ssl attribution {run}",
+        ),
+        Table(
+            "trust",
+            "attribution/trust.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "method": _TEXT,  # random: mean over the random maps | gaussian: centred
+                "layer": _TEXT,
+                "class_name": _TEXT,  # predicted for that image, and explained
+                "deletion": _FLOAT,  # area under the class' probability, in [0, 1]
+                "insertion": _FLOAT,
+                "score": _FLOAT,  # insertion less deletion
+                "random_score": _FLOAT,
+                "gaussian_score": _FLOAT,
+                "p_random": _FLOAT,  # (1 + random maps that do as well) / (1 + random maps)
+                "road": _FLOAT,  # null where not measured
+                "label": _TEXT,
+                "split": _TEXT,
+            },
+            "rice-ssl attribution {run}",
+        ),
+        Table(
+            "localisation",
+            "attribution/localisation.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "method": _TEXT,
+                "layer": _TEXT,
+                "visible": pa.bool_(),  # whether this sensor shows the lesions
+                "pointing": _FLOAT,  # share of the map's maxima on a lesion
+                "mass": _FLOAT,  # share of the evidence on lesions
+                "rank": _FLOAT,  # share of lesions among as many of the strongest pixels
+            },
+            "rice-ssl attribution {run}",
+        ),
+        Table(
+            "map_agreement",
+            "attribution/agreement.parquet",
+            {
+                "pair_id": _TEXT,
+                "method": _TEXT,
+                "layer": _TEXT,
+                "class_name": _TEXT,
+                "registered": pa.bool_(),
+                "overlap": _FLOAT,
+                "rank_correlation": _FLOAT,
+                "centre_distance": _FLOAT,  # share of the diagonal
+                "null_overlap": _FLOAT,  # of shuffled pairs
+                "null_rank_correlation": _FLOAT,
+                "null_centre_distance": _FLOAT,
+                "strength_first": _FLOAT,  # logits
+                "strength_second": _FLOAT,
+                "spread_first": _FLOAT,  # share of the area
+                "spread_second": _FLOAT,
+                "p_overlap": _FLOAT,
+            },
+            "rice-ssl attribution {run}",
+        ),
+        Table(
+            "band_evidence",
+            "attribution/bands.parquet",
+            {
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "band": _TEXT,
+                "share": _FLOAT,  # of absolute integrated gradients for the predicted class
+                "signed": _FLOAT,  # logits
+            },
+            "rice-ssl attribution {run}",
+        ),
+        Table(
             "map",
             "map.parquet",
             {
@@ -226,5 +308,6 @@ DOCUMENTS = {
     "dynamics_tests": "rice-ssl dynamics test {run}",
     "audit": "rice-ssl audit {run}",
     "channels": "rice-ssl channels {run}",
+    "attribution": "rice-ssl attribution {run}",
 }
 """JSON files of a run directory (``NAME.json``) and the command that makes each."""

@@ -211,9 +211,7 @@ class RunStore:
             index: columns pair_id, sensor, row; row counts from 0 into ``cams``.
             cams: shape (N, classes, h, w), >= 0, not normalised, so that maps can be compared with each other.
         """
-        with atomic_path(self.root / CAMS_FILE) as temporary, temporary.open("wb") as stream:
-            np.save(stream, cams, allow_pickle=False)
-        self.note_hash(CAMS_FILE)
+        self.write_array(CAMS_FILE, cams)
         self.write_table("cams", index)
 
     def read_cams(self) -> tuple[pd.DataFrame, npt.NDArray[np.float16]]:
@@ -222,18 +220,36 @@ class RunStore:
         Raises:
             ArtifactError: they are missing, damaged, or do not fit each other.
         """
-        index, path = self.read_table("cams"), self.root / CAMS_FILE
-        remedy = f"Make them with `rice-ssl embed {self.root}`."
+        index = self.read_table("cams")
+        cams = self.read_array(CAMS_FILE, TABLES["cams"].made_by)
+        if cams.ndim != 4 or (len(index) and int(index["row"].max()) >= len(cams)):
+            raise ArtifactError(
+                f"{self.root / CAMS_FILE} of shape {cams.shape} does not fit its index of {len(index)} rows. "
+                f"Make them with `rice-ssl embed {self.root}`."
+            )
+        return index, cams
+
+    def write_array(self, file: str, values: npt.NDArray[np.generic]) -> None:
+        """Write an array as ``.npy``, ``file`` being its path inside the run directory."""
+        with atomic_path(self.root / file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, values, allow_pickle=False)
+        self.note_hash(file)
+
+    def read_array(self, file: str, made_by: str) -> npt.NDArray[Any]:
+        """An array that :meth:`write_array` wrote, memory-mapped.
+
+        Raises:
+            ArtifactError: it is missing, damaged, or was changed after it was written.
+        """
+        path, remedy = self.root / file, f"Make it with `{self._command(made_by)}`."
         if not path.is_file():
-            raise ArtifactError(f"This run has no {CAMS_FILE}. {remedy}")
-        self.check_hash(CAMS_FILE, TABLES["cams"].made_by)
+            raise ArtifactError(f"This run has no {file}. {remedy}")
+        self.check_hash(file, made_by)
         try:
-            cams = np.load(path, mmap_mode="r", allow_pickle=False)
+            found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError):
             raise ArtifactError(f"{path} cannot be read. {remedy}") from None
-        if cams.ndim != 4 or (len(index) and int(index["row"].max()) >= len(cams)):
-            raise ArtifactError(f"{path} of shape {cams.shape} does not fit its index of {len(index)} rows. {remedy}")
-        return index, cams
+        return found
 
     def write_events(self, events: Sequence[dict[str, Any]]) -> None:
         """Replace the list of events atomically."""

@@ -9,10 +9,10 @@ import yaml
 from PIL import Image
 
 from pipelines.audit import run_audit
-from pipelines.configuration import config_to_dict, parse_config
 from pipelines.run import bring_in
 from rice_ssl.artifacts import RunStore
 from rice_ssl.data.simulate import SimulationConfig, simulate_dataset
+from rice_ssl.run_config import config_to_dict, parse_config
 from tests.audit.planted import plant
 from tests.pipelines.tiny_run import files_of, rice_ssl
 

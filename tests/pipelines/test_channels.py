@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from pipelines.channels import run_channels, write_channels
-from pipelines.configuration import config_of_run
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.evaluation.channel_summary import channel_summary
 from rice_ssl.models.classifier import build_classifier
 from rice_ssl.models.weights import save_weights
+from rice_ssl.run_config import config_of_run
 from tests.pipelines.tiny_run import files_of, rice_ssl
 
 KEYS = ["pair_id", "sensor"]

@@ -7,17 +7,10 @@ import pipelines
 from pipelines.ablate import baseline_of, cell_config, plan_conditions
 from pipelines.comparison_plan import plan_conditions as classifiers
 from pipelines.comparison_plan import pretrain_config
-from pipelines.configuration import (
-    config_of_run,
-    config_to_dict,
-    parse_config,
-    read_ablation_config,
-    read_comparison_config,
-    read_config,
-    resolve_target,
-)
+from pipelines.configuration import read_ablation_config, read_comparison_config, read_config, resolve_target
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import InputError
+from rice_ssl.run_config import config_of_run, config_to_dict, parse_config
 
 MINIMAL = {"name": "a", "run": "runs/a", "data": {"root": "images"}}
 RECIPES = sorted((Path(pipelines.__file__).parent / "recipes").glob("*.yaml"))

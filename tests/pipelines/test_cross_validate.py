@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import yaml
 
-from pipelines.configuration import parse_config
 from pipelines.evaluate import run_evaluate
 from pipelines.run import bring_in, run_one
 from pipelines.stages import fingerprints
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import InputError
 from rice_ssl.evaluation.calibration import cross_fitted, scaled
+from rice_ssl.run_config import parse_config
 from tests.data.fake_images import picture
 from tests.pipelines.tiny_run import rice_ssl
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.configuration import parse_config
 from pipelines.evaluate import run_evaluate
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import ArtifactError
+from rice_ssl.run_config import parse_config
 
 CLASSES, SENSORS, PAIRS = ["blast", "brown"], ("rgb", "rgnir"), 40
 IDS = [f"id_{k:03d}" for k in range(PAIRS)]

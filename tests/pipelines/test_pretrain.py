@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipelines.configuration import parse_config
 from pipelines.pretrain import run_pretrain
 from rice_ssl.artifacts import TABLES, RunStore, sha256_file
+from rice_ssl.run_config import parse_config
 from rice_ssl.sensors import RGB, RGNIR
 
 TIMING = ["images_per_second", "data_wait"]

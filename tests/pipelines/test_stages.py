@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.configuration import config_of_run, parse_config
 from pipelines.embed import run_embed
 from pipelines.import_images import run_import_zindi
 from pipelines.map import run_map
@@ -16,6 +15,7 @@ from pipelines.prepare import begin_with_weights
 from pipelines.run import run_all, run_one
 from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.run_config import config_of_run, parse_config
 from tests.pipelines.tiny_run import STAGES, rice_ssl, settings
 
 

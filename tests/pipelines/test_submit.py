@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from pipelines.configuration import parse_config
 from pipelines.submit import run_submit
 from rice_ssl.artifacts import TABLES, RunStore
 from rice_ssl.errors import ArtifactError, InputError
+from rice_ssl.run_config import parse_config
 from rice_ssl.submission import clip_probabilities
 from tests.fakes import SENSORS
 
