@@ -5,7 +5,7 @@ RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops install install-dev browser clean
+.PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops benchmark-leaf benchmark-attribution install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -34,6 +34,14 @@ benchmark-swav: install-dev
 # Our search for drops beside ruptures over 1,000 generated logs, as a table and assets/drops-recall.svg; about five minutes.
 benchmark-drops: install-dev
 	$(BIN)/python -m tests.benchmarks.drops --figure assets/drops-recall.svg
+
+# Our one pass beside the raw forward, captum and pytorch-grad-cam (installed aside for it); about four minutes.
+benchmark-attribution: install-dev
+	$(BIN)/python -m tests.benchmarks.attribution
+
+# Another leaf, class and opacity on the Leaf screen, from the click to the painted frame; about a minute.
+benchmark-leaf: install-dev browser
+	$(BIN)/python -m tests.benchmarks.leaf
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -18,7 +18,8 @@ from scipy.special import log_softmax, softmax
 from rice_ssl.artifacts import RunStore
 from rice_ssl.config import FinetuneConfig, RunConfig
 from rice_ssl.data.image_file import open_image
-from rice_ssl.embeddings.extract import Arrays, extract
+from rice_ssl.embeddings.chunks import Arrays
+from rice_ssl.embeddings.extract import extract
 from rice_ssl.embeddings.run_networks import load_run_networks
 from rice_ssl.errors import InputError
 from rice_ssl.models.classifier import FusedClassifier, PairClassifier, used_slots

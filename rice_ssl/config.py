@@ -348,6 +348,8 @@ class AttributionConfig:
         randomised_images: images of each sensor under randomised parameters; 0 for none.
         integration_steps: of integrated gradients.
         occlusion: side of the window that is covered, as a share of the picture's short side.
+        bootstrap: repetitions, over pairs.
+        confidence: of the intervals.
     """
 
     pairs: Annotated[int, Field(ge=0)] = 250
@@ -366,6 +368,9 @@ class AttributionConfig:
     randomised_images: Annotated[int, Field(ge=0)] = 60
     integration_steps: Annotated[int, Field(ge=2, le=1000)] = 16
     occlusion: Annotated[float, Field(gt=0.0, le=0.5)] = 0.2
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
         """Refuse no method, or one given twice."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
-from rice_ssl.artifacts import atomic_path
 from rice_ssl.attribution.grad_cam import grad_cam
+from rice_ssl.embeddings.chunks import Arrays, in_chunks
 from rice_ssl.models.classifier import FusedClassifier, PairClassifier
 from rice_ssl.models.encoder import Encoder
 from rice_ssl.models.swav import SwAV
@@ -20,7 +20,6 @@ from rice_ssl.training.batches import Pictures
 
 CHUNK = 512
 """Images whose results are kept in one file of the resume folder."""
-Arrays = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -60,48 +59,40 @@ def extract(
         progress: whether to show a progress bar.
         ranks: processes that share the chunks, and the folder; the leading one gets the results, the others nothing.
     """
-    starts = range(0, len(rows), CHUNK)
-    own = starts[ranks.rank :: ranks.world]
-    with tqdm(total=len(rows), desc="embed", unit="image", disable=not (progress and ranks.leads)) as bar:
-        for start in own:
-            chunk = rows[start : start + CHUNK]
-            path = _chunk_path(folder, start)
-            if not path.is_file():
-                found: dict[str, list[npt.NDArray[np.float32]]] = {}
-                for at in range(0, len(chunk), batch_size):
-                    batch = chunk[at : at + batch_size]
-                    of_batch = None if slots is None else torch.from_numpy(slots[start + at :][: len(batch)])
-                    for name, values in embed_batch(pictures.whole(batch), networks, of_batch).items():
-                        found.setdefault(name, []).append(values.float().cpu().numpy())
-                    bar.update(len(batch) * ranks.world)
-                with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                    np.savez(stream, **{name: np.concatenate(values) for name, values in found.items()})  # type: ignore[arg-type]
-            else:
-                bar.update(len(chunk) * ranks.world)
-    ranks.wait()
-    if not ranks.leads:
-        return {}
-    parts: list[Arrays] = []
-    for start in starts:
-        with np.load(_chunk_path(folder, start), allow_pickle=False) as kept:
-            parts.append({name: kept[name] for name in kept.files})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def compute(wanted: range, advance: Callable[[int], None]) -> Arrays:
+        found: dict[str, list[npt.NDArray[np.float32]]] = {}
+        for at in range(wanted.start, wanted.stop, batch_size):
+            chosen = slice(at, min(at + batch_size, wanted.stop))
+            of_batch = None if slots is None else torch.from_numpy(slots[chosen])
+            for name, values in embed_batch(pictures.whole(rows[chosen]), networks, of_batch).items():
+                found.setdefault(name, []).append(values.float().cpu().numpy())
+            advance(chosen.stop - at)
+        return {name: np.concatenate(values) for name, values in found.items()}
 
-def _chunk_path(folder: Path, start: int) -> Path:
-    return folder / f"{start:09d}.npz"
+    return in_chunks(len(rows), CHUNK, folder, compute, title="embed", unit="image", progress=progress, ranks=ranks)
 
 
 @torch.no_grad()
 def embed_batch(images: torch.Tensor, networks: Networks, slots: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
     """The values named in :func:`extract` of a batch of normalised images, shape (B, 3, h, w)."""
     found: dict[str, torch.Tensor] = {}
+    maps: dict[Encoder, torch.Tensor] = {}
+
+    def feature_map(encoder: Encoder) -> torch.Tensor:
+        """One pass serves all, also where SwAV and the classifier have one encoder."""
+        if encoder not in maps:
+            maps[encoder] = encoder.feature_map(images)
+        return maps[encoder]
+
     if networks.swav is not None:
-        embedding, projection, prototype_logits = networks.swav(images)
-        found |= {"embedding": embedding, "projection": projection, "prototype_logits": prototype_logits}
+        swav = networks.swav
+        found["embedding"] = swav.encoder.pool(feature_map(swav.encoder))
+        found["projection"] = swav.project(found["embedding"])
+        found["prototype_logits"] = swav.prototypes(found["projection"])
     if networks.classifier is not None:
         classifier = networks.classifier
-        features = classifier.encoder.feature_map(images)
+        features = feature_map(classifier.encoder)
         where = None if slots is None else slots.to(images.device)
         logits, cams = grad_cam(features, lambda leaf: classifier.classify(classifier.encoder.pool(leaf), where))
         found |= {"logits": logits, "cam": cams}

@@ -108,6 +108,19 @@ def test_each_encoder_sees_each_image_once(pictures, networks, tmp_path, monkeyp
     assert seen == {"swav": COUNT, "classifier": COUNT}
 
 
+def test_one_encoder_for_both_sees_each_image_once(pictures, networks, tmp_path, monkeypatch):
+    classifier = Classifier(networks.swav.encoder, 3).eval()
+    expected = run(pictures, Networks(networks.swav), tmp_path / "swav")
+    expected |= {k: v for k, v in run(pictures, Networks(None, classifier), tmp_path / "classifier").items()
+                 if k != "embedding"}  # fmt: skip
+    seen, original = [], networks.swav.encoder.network.forward_features
+    monkeypatch.setattr(
+        networks.swav.encoder.network, "forward_features", lambda batch: seen.append(len(batch)) or original(batch)
+    )
+    close(run(pictures, Networks(networks.swav, classifier), tmp_path / "both"), expected)
+    assert sum(seen) == COUNT
+
+
 def test_finished_chunks_are_taken_up_and_the_rest_is_done(pictures, networks, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 3)
     whole = run(pictures, networks, tmp_path / "whole")
