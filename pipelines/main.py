@@ -261,6 +261,12 @@ def channels(run: Target, progress: Progress = True, as_json: Json = False) -> N
 
 
 @app.command()
+def attribution(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """Maps of the evidence in every image, and how far they may be trusted: faithfulness, randomisation, agreement."""
+    _do(run, "attribution", progress, as_json)
+
+
+@app.command()
 def card(run: Target, as_json: Json = False) -> None:
     """Write the run's model card, card.md and card.html: data, recipe, figures, known limits."""
     from pipelines.card import run_card

@@ -28,7 +28,7 @@ from rice_ssl.errors import InputError
 from rice_ssl.run_config import config_to_dict
 from rice_ssl.training.device import launch, ranks_of_environment
 
-SHARED = ("pretrain", "embed")
+SHARED = ("pretrain", "embed", "attribution")
 """Stages whose work several processes share under torchrun."""
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pipelines.attribution import run_attribution
 from pipelines.card import HTML, MARKDOWN, run_card
 from pipelines.channels import run_channels
 from pipelines.cross_validate import run_cross_validate
@@ -36,6 +37,8 @@ IMPORTED = ("manifest.parquet", "findings.parquet")
 PROTOTYPES = "prototypes.parquet"
 CLASSIFIED = ("predictions.parquet", "cams/index.parquet", "cams/cams.npy")
 """What embed makes where there is a classifier."""
+ATTRIBUTED = ("attribution", "trust", "localisation", "map_agreement", "band_evidence")
+"""Tables that attribution makes in any case; its arrays depend on the settings."""
 SHARED_LOG = "metrics.parquet"
 """Both trainings' log: it stays where one of them is left out."""
 _TRAININGS = {"pretrain", "finetune"}
@@ -147,6 +150,16 @@ STAGES = {
             lambda store, config, progress, limit: run_channels(store, config, progress=progress),
         ),
         Stage(
+            "attribution",
+            ("seed", "attribution"),
+            (*_IMAGES, *_LABELS),
+            _ALL,
+            ("embed",),
+            ("attribution.json", *(TABLES[name].file for name in ATTRIBUTED)),
+            lambda store, config, progress, limit: run_attribution(store, config, progress=progress),
+            ("registration.parquet",),
+        ),
+        Stage(
             "dynamics",
             ("seed", "dynamics"),
             (),
@@ -169,7 +182,7 @@ STAGES = {
             tuple(field.name for field in dataclasses.fields(RunConfig)),
             (*_IMAGES, *_LABELS, "group"),
             _ALL,
-            ("evaluate", "channels", "dynamics", "submit"),
+            ("evaluate", "channels", "attribution", "dynamics", "submit"),
             (MARKDOWN, HTML),
             lambda store, config, progress, limit: run_card(store),
             ("audit.parquet", "findings.parquet"),
@@ -262,9 +275,9 @@ def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
     if not (manifest["split"] == "test").any():
         found.setdefault("submit", "there is no test pair")
     if "finetune" in found:
-        found["channels"] = found["finetune"]
+        found |= dict.fromkeys(("channels", "attribution"), found["finetune"])
     elif not manifest["split"].isin(["val", "test"]).any():
-        found["channels"] = "there is no validation or test pair"
+        found |= dict.fromkeys(("channels", "attribution"), "there is no validation or test pair")
     return found
 
 

@@ -99,7 +99,8 @@ def write_attribution(store: RunStore, seed: int = 0) -> None:
         "attribution",
         {
             "class_explained": "the class predicted for the image",
-            "settings": {"pairs": 250, "steps": 10, "random_maps": 19, "road_images": 60, "confidence": 0.95},
+            "settings": {"pairs": 250, "steps": 10, "random_maps": 19, "road_images": 60, "confidence": 0.95, "seed": 0,
+                         "measured_pairs": measured // 2},
             "blur": {
                 "rgb": {"sigma": 8.0, "remaining": 0.36, "chance": 1 / 3},
                 "rgnir": {"sigma": 16.0, "remaining": 0.38, "chance": 1 / 3},

@@ -37,6 +37,7 @@ def build_card(store: RunStore, yaml: str) -> Card:
             data_sections.training_data(facts),
             figure_sections.analyses(facts),
             figure_sections.channels(facts),
+            figure_sections.attribution(facts),
             data_sections.audit(facts),
             recipe_sections.ethics(facts),
             caveats(facts),

@@ -22,7 +22,7 @@ class Facts:
         pairs: one row a pair, index pair_id, columns ``label``, ``split``, ``fold``, ``group``, ``images`` (how many).
         images: number of images of each sensor.
         tables: ``findings``, ``audit``, ``cross_validation``, ``predictions``, some columns of each; None: not there.
-        documents: ``report``, ``channels`` and ``audit``; None: not there.
+        documents: ``report``, ``channels``, ``attribution`` and ``audit``; None: not there.
         missing: table or document -> why it is not there, and the command that makes it; of the audit, the table's.
         files: files of weights that are there, by path inside the run.
     """
@@ -104,7 +104,7 @@ def read_facts(store: RunStore) -> Facts:
             tables[name] = store.read_table(name, columns)
         except ArtifactError as error:
             tables[name], missing[name] = None, str(error)
-    for name in ("report", "channels", "audit"):
+    for name in ("report", "channels", "attribution", "audit"):
         try:
             documents[name] = store.read_document(name)
         except ArtifactError as error:

@@ -163,6 +163,57 @@ def _question(one: dict[str, Any]) -> list[object]:
     ]
 
 
+def attribution(facts: Facts) -> Section:
+    """How far maps of the evidence may be trusted."""
+    title, found = "Maps of the evidence, and their trust", facts.documents["attribution"]
+    if found is None:
+        return Section(title, (Paragraph(f"Maps were not measured. {facts.missing['attribution']}"),))
+    blurs = [
+        f"{name}: Gaussian blur of {one.get('sigma', float('nan')):.3g} px, under which the class predicted keeps a "
+        f"probability of {one.get('remaining', float('nan')):.2f} (chance {one.get('chance', float('nan')):.2f})."
+        for name, one in section(found, "blur").items()
+        if isinstance(one, dict)
+    ]
+    rows = [_trust(one) for one in found.get("trust") or [] if isinstance(one, dict) and one.get("class") is None]
+    blocks: list[Block] = [
+        Paragraph(
+            "Pixels are removed, those first that the map calls most relevant, and brought back likewise: the area "
+            "under the class' probability when they are brought back, less that when they are removed, is the score. "
+            "A map worth believing scores higher than random maps, and than one that always points at the centre."
+        ),
+        Bullets(tuple(blurs)),
+        grid("Score of each kind of map", _TRUST_COLUMNS, rows),
+    ]
+    lesions = [one for one in found.get("localisation") or [] if isinstance(one, dict) and one.get("visible")]
+    if lesions:
+        blocks.append(
+            grid("Simulated lesions that the sensor shows", _LESION_COLUMNS, [_lesions(one) for one in lesions])
+        )
+    return Section(title, tuple(blocks))
+
+
+_TRUST_COLUMNS = (
+    "Sensor and map", "Images", "Score", "Above random maps", "Above the centred Gaussian",
+    "Maps better than random (p at most .05)",
+)  # fmt: skip
+_LESION_COLUMNS = ("Sensor and map", "Images", "Pointing game", "Relevance mass", "Relevance rank")
+
+
+def _name(one: dict[str, Any]) -> str:
+    layer = one.get("layer")
+    of = "" if layer in (None, "none", "input") else f" of {layer}"
+    return f"{one.get('sensor')}, {str(one.get('method')).replace('_', ' ')}{of}"
+
+
+def _trust(one: dict[str, Any]) -> list[object]:
+    figures = (figure(one.get(name)) for name in ("score", "above_random", "above_gaussian", "better_share"))
+    return [_name(one), one.get("pairs", NOTHING), *figures]
+
+
+def _lesions(one: dict[str, Any]) -> list[object]:
+    return [_name(one), one.get("pairs", NOTHING), *(figure(one.get(name)) for name in ("pointing", "mass", "rank"))]
+
+
 def headline(facts: Facts) -> str:
     """Accuracy and log loss of the split that says most: test, else out of fold, else validation."""
     for split in ("test", "oof", "val"):

@@ -28,57 +28,74 @@ code { padding: .1em .3em; overflow-wrap: anywhere; }
 pre { padding: 1rem; overflow-x: auto; }
 @media print { body { margin: 0; max-width: none; } nav { display: none; } }
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Told to the browser: nothing but this page's own style, so no script could run even if one came in."""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""Told to the browser: nothing but this page's own style and pictures, so no script could run even if one came in."""
 
 
 def to_html(card: Card) -> str:
     """The card as HTML text. The tree is written by the standard library, which escapes every text."""
+    page, main = begin_page(card.title)
+    contents = Tree.SubElement(Tree.SubElement(main, "nav", {"aria-label": "Sections"}), "ul")
+    for number, section in enumerate(card.sections, start=1):
+        link = Tree.SubElement(Tree.SubElement(contents, "li"), "a", href=f"#section-{number}")
+        link.text = plain(section.title)
+        part = Tree.SubElement(main, "section", id=f"section-{number}")
+        write(Tree.SubElement(part, "h2"), section.title)
+        for block in section.blocks:
+            append(part, block)
+    return page_text(page)
+
+
+def begin_page(title: str, style: str = "") -> tuple[Tree.Element, Tree.Element]:
+    """A page with its title as heading, and the element that the rest goes into.
+
+    Args:
+        title: as the text of a paragraph.
+        style: further CSS; never out of a file.
+    """
     page = Tree.Element("html", lang="en")
     head = Tree.SubElement(page, "head")
     Tree.SubElement(head, "meta", charset="utf-8")
     Tree.SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY})
     Tree.SubElement(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
-    Tree.SubElement(head, "title").text = _plain(card.title)
-    Tree.SubElement(head, "style").text = _STYLE
+    Tree.SubElement(head, "title").text = plain(title)
+    Tree.SubElement(head, "style").text = _STYLE + style
     main = Tree.SubElement(Tree.SubElement(page, "body"), "main")
-    _write(Tree.SubElement(main, "h1"), card.title)
-    contents = Tree.SubElement(Tree.SubElement(main, "nav", {"aria-label": "Sections"}), "ul")
-    for number, section in enumerate(card.sections, start=1):
-        link = Tree.SubElement(Tree.SubElement(contents, "li"), "a", href=f"#section-{number}")
-        link.text = _plain(section.title)
-        part = Tree.SubElement(main, "section", id=f"section-{number}")
-        _write(Tree.SubElement(part, "h2"), section.title)
-        for block in section.blocks:
-            _append(part, block)
+    write(Tree.SubElement(main, "h1"), title)
+    return page, main
+
+
+def page_text(page: Tree.Element) -> str:
+    """A page as it is written to a file."""
     return "<!DOCTYPE html>\n" + Tree.tostring(page, encoding="unicode", method="html") + "\n"
 
 
-def _append(parent: Tree.Element, block: Block) -> None:
+def append(parent: Tree.Element, block: Block) -> None:
+    """Write a block at the end of an element."""
     match block:
         case Paragraph(text):
-            _write(Tree.SubElement(parent, "p"), text)
+            write(Tree.SubElement(parent, "p"), text)
         case Bullets(items):
             listed = Tree.SubElement(parent, "ul")
             for item in items:
-                _write(Tree.SubElement(listed, "li"), item)
+                write(Tree.SubElement(listed, "li"), item)
         case Code(text, _):
             Tree.SubElement(parent, "pre").text = without_controls(text)
         case Grid(caption, header, rows):
             around = Tree.SubElement(parent, "div", {"class": "table", "tabindex": "0"})  # scrolled by keyboard, too
             table = Tree.SubElement(around, "table")
-            _write(Tree.SubElement(table, "caption"), caption)
+            write(Tree.SubElement(table, "caption"), caption)
             top = Tree.SubElement(Tree.SubElement(table, "thead"), "tr")
             for name in header:
-                _write(Tree.SubElement(top, "th", scope="col"), name)
+                write(Tree.SubElement(top, "th", scope="col"), name)
             body = Tree.SubElement(table, "tbody")
             for row in rows:
                 line = Tree.SubElement(body, "tr")
                 for place, cell in enumerate(row):
-                    _write(Tree.SubElement(line, "td") if place else Tree.SubElement(line, "th", scope="row"), cell)
+                    write(Tree.SubElement(line, "td") if place else Tree.SubElement(line, "th", scope="row"), cell)
 
 
-def _write(element: Tree.Element, text: str) -> None:
+def write(element: Tree.Element, text: str) -> None:
     """Put text into an element, code in elements of its own."""
     last: Tree.Element | None = None
     for is_code, part in pieces(text):
@@ -91,5 +108,6 @@ def _write(element: Tree.Element, text: str) -> None:
             last.tail = (last.tail or "") + part
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text without its marks of code."""
     return "".join(part for _, part in pieces(text))

@@ -141,3 +141,8 @@ def _of_figures(facts: Facts) -> Iterator[str]:
             "An image with a band replaced is like none that was trained on: a flip shows that the band matters to "
             "this classifier, not how much it could know without it."
         )
+    trust = (facts.documents["attribution"] or {}).get("trust")
+    for one in trust if isinstance(trust, list) else ():
+        if isinstance(one, dict) and one.get("class") is None and section(one, "above_random").get("low", 1.0) <= 0:
+            name = str(one.get("method")).replace("_", " ")
+            yield f"On {one.get('sensor')}, maps by {name} ({one.get('layer')}) do no better than random ones."

@@ -21,6 +21,7 @@ SECTIONS = [
     "Training data",
     "Quantitative analyses",
     "Bands the classifier relies on",
+    "Maps of the evidence, and their trust",
     "Audit of images and labels",
     "Ethical considerations",
     "Caveats and recommendations",
@@ -149,7 +150,7 @@ def test_bands_and_their_worth(tmp_path):
 def test_what_is_missing_is_named_with_its_command(tmp_path):
     store = begin(tmp_path, report=None)
     whole = to_markdown(build_card(store, ""))
-    for command in ("evaluate", "channels", "audit", "cross-validate"):
+    for command in ("evaluate", "channels", "attribution", "audit", "cross-validate"):
         assert f"`rice-ssl {command} {tmp_path}`" in whole
     assert f"Nothing was pretrained in this run; `rice-ssl pretrain {tmp_path}` does it." in whole
     assert any(line.startswith("There are no figures at all.") for line in limits(store))
@@ -324,3 +325,59 @@ def test_how_figures_and_settings_are_written():
         "–", "yes", "1, 0.5", "a 1", "0.001", "x",
     ]  # fmt: skip
     assert code("a`b") == "`a'b`"
+
+
+def trust(method, score, above, **more):
+    return {
+        "method": method,
+        "layer": "layer4",
+        "sensor": "rgb",
+        "class": None,
+        "pairs": 9,
+        "score": spread(score),
+        "above_random": spread(above),
+        "above_gaussian": spread(0.1),
+        "better_share": spread(0.5),
+        **more,
+    }
+
+
+def spread(value):
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+def test_maps_are_told_with_their_trust_and_the_untrustworthy_ones_among_the_caveats(tmp_path):
+    store = begin(tmp_path)
+    title = "Maps of the evidence, and their trust"
+    assert "rice-ssl attribution" in text_of(store, title)
+    store.write_document(
+        "attribution",
+        {
+            "blur": {"rgb": {"sigma": 8.0, "remaining": 0.36, "chance": 1 / 3}},
+            "trust": [
+                trust("grad_cam", 0.4, 0.3),
+                trust("layer_cam", 0.1, 0.02),
+                trust("x", 0, 0, **{"class": "blast"}),
+            ],
+            "localisation": [
+                {
+                    "method": "grad_cam",
+                    "layer": "layer4",
+                    "sensor": "rgb",
+                    "visible": True,
+                    "pairs": 4,
+                    "pointing": spread(0.7),
+                    "mass": spread(0.2),
+                    "rank": spread(0.3),
+                }
+            ],
+        },
+    )
+    rows = grids(store, title)["Score of each kind of map"].rows
+    assert [row[0] for row in rows] == ["rgb, grad cam of layer4", "rgb, layer cam of layer4"]
+    assert rows[0][2] == figure(spread(0.4))
+    assert grids(store, title)["Simulated lesions that the sensor shows"].rows[0][2] == figure(spread(0.7))
+    assert "rgb: Gaussian blur of 8 px" in text_of(store, title)
+    caveats = text_of(store, "Caveats and recommendations")
+    assert "On rgb, maps by layer cam (layer4) do no better than random ones." in caveats
+    assert "maps by grad cam" not in caveats

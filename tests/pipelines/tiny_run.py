@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 STAGES = [
-    "import", "pretrain", "finetune", "cross-validate", "embed", "map", "evaluate", "channels", "dynamics",
-    "submit", "card",
+    "import", "pretrain", "finetune", "cross-validate", "embed", "map", "evaluate", "channels", "attribution",
+    "dynamics", "submit", "card",
 ]  # fmt: skip
 FILES = {
     "run.json",
@@ -31,6 +31,21 @@ FILES = {
     "cross_validation.parquet",
     "channels.parquet",
     "channels.json",
+    "attribution.json",
+    "attribution/index.parquet",
+    "attribution/trust.parquet",
+    "attribution/localisation.parquet",
+    "attribution/agreement.parquet",
+    "attribution/bands.parquet",
+    *(
+        f"attribution/{method}.{layer}.npy"
+        for method in ("grad_cam", "grad_cam_plus_plus", "layer_cam")
+        for layer in ("layer3", "layer4")
+    ),
+    "attribution/integrated_gradients.input.npy",
+    "attribution/occlusion.input.npy",
+    "attribution/prototype.npy",
+    "attribution/similarity.npy",
     "card.md",
     "card.html",
 }
@@ -65,6 +80,15 @@ def settings(folder: Path, **changes):
         "cross_validation": {"views": 2},
         "map": {"methods": ["pca"], "prototype_clusters": 2},
         "evaluate": {"bootstrap": 100},
+        "attribution": {
+            "pairs": 4,
+            "steps": 2,
+            "random_maps": 3,
+            "road_images": 1,
+            "randomised_images": 2,
+            "integration_steps": 2,
+            "bootstrap": 100,
+        },
         "dynamics": {"bootstrap": 100},
         **changes,
     }
