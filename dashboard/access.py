@@ -254,6 +254,16 @@ def weights_from(run: RunKey) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def has_networks(run: RunKey) -> bool:
+    """Whether the run, or the one whose weights it uses, has weights; where that one lies elsewhere now, too."""
+    source = RunStore(Path(run.path)).source_of_weights()
+    if not source.exists or any(source.weights_path(name).is_file() for name in ("swav", "classifier")):
+        return True
+    config = source.info().get("config")
+    encoder = config.get("encoder") if isinstance(config, dict) else None
+    return isinstance(encoder, dict) and bool(encoder.get("weights"))  # an encoder alone
+
+
 def remedy(run: RunKey, command: str) -> str:
     """What makes what this run lacks for want of weights, which ``rice-ssl pretrain`` or ``finetune`` makes."""
     other, where = weights_from(run), info(run).get("weights_run")

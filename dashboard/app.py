@@ -17,7 +17,7 @@ from dashboard.command_line import offered_runs
 from dashboard.components import about_run
 from dashboard.components.notice import guarded
 from dashboard.components.words import plain
-from dashboard.screens import ablation, leaf, map, overview, prototypes, runs, sensors, training
+from dashboard.screens import ablation, attribution, leaf, map, overview, prototypes, runs, sensors, training, upload
 from rice_ssl.errors import RiceSSLError
 
 ICON = (
@@ -28,7 +28,9 @@ OTHERS = ("Sensors", "Runs", "Training", "Ablation")
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),
+    ("Upload", upload.page, ":material/upload:"),
     ("Sensors", sensors.page, ":material/compare:"),
+    ("Attribution", attribution.page, ":material/center_focus_strong:"),
     ("Runs", runs.page, ":material/difference:"),
     ("Map", map.page, ":material/scatter_plot:"),
     ("Prototypes", prototypes.page, ":material/category:"),

@@ -27,7 +27,7 @@ from dashboard.access import (
     table,
     vectors,
 )
-from rice_ssl.embeddings.neighbours import nearest
+from rice_ssl.embeddings.neighbours import nearest, unit_rows
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.evaluation.bootstrap import Interval
 from rice_ssl.evaluation.map_quality import FEWEST, MapQuality, map_quality
@@ -55,10 +55,50 @@ def neighbours(run: RunKey, pair_id: str, sensor: str, among: str, count: int = 
     if embeddings is None or sensor not in index or among not in index or pair_id not in index[sensor][0]:
         return []
     query = embeddings[index[sensor][1][index[sensor][0].index(pair_id)]]
+    exclude = index[among][0].index(pair_id) if among == sensor else None
+    return _nearest(run, query, among, count, exclude)
+
+
+def neighbours_of(
+    run: RunKey, embedding: npt.NDArray[np.floating], among: str, count: int = 6
+) -> list[tuple[str, float]]:
+    """The same of an image that is not the run's, given its embedding, shape (E,). Nothing is kept of it."""
+    return _nearest(run, embedding, among, count, None)
+
+
+def _nearest(
+    run: RunKey, query: npt.NDArray[np.floating], among: str, count: int, exclude: int | None
+) -> list[tuple[str, float]]:
+    embeddings, index = vectors(run, "embeddings", "embedding"), _embedding_index(run)
+    if embeddings is None or among not in index:
+        return []
     ids, rows = index[among]
-    exclude = ids.index(pair_id) if among == sensor else None
     found, similarity = nearest(query, embeddings[rows], count, exclude=exclude)
     return [(ids[row], float(value)) for row, value in zip(found, similarity, strict=True)]
+
+
+FAR_PERCENT, FAR_SAMPLE, FAR_FEWEST = 1.0, 2000, 50
+"""Percentile of similarities below which an image is far, of how many images at most, and at least."""
+
+
+@st.cache_data(max_entries=16, show_spinner="Measuring how near the run's own images are to each other …")
+def far_below(run: RunKey, sensor: str) -> float | None:
+    """Cosine with its nearest neighbour that all but 1% of a sensor's images exceed; each one's own is left out.
+
+    From a seeded sample of at most 2,000 images among all. None where there are fewer than 50.
+    """
+    embeddings, index = vectors(run, "embeddings", "embedding"), _embedding_index(run)
+    if embeddings is None or sensor not in index or len(index[sensor][1]) < FAR_FEWEST:
+        return None
+    unit = unit_rows(embeddings[index[sensor][1]])
+    drawn = np.random.default_rng(0).permutation(len(unit))[:FAR_SAMPLE]
+    best = []
+    for start in range(0, len(drawn), 200):
+        rows = drawn[start : start + 200]
+        similarity = unit[rows] @ unit.T
+        similarity[np.arange(len(rows)), rows] = -np.inf
+        best.append(similarity.max(axis=1))
+    return float(np.percentile(np.concatenate(best), FAR_PERCENT))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import time
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from dashboard import access, computed, state
 from dashboard.access import RunKey
-from dashboard.charts.leaf import probability_bars
-from dashboard.components import channels
+from dashboard.components import channels, leaf_evidence, leaf_view, pair_viewer
 from dashboard.components.gallery import gallery
-from dashboard.components.notice import explain
+from dashboard.components.leaf_evidence import LeafEvidence
+from dashboard.components.map_agreement import agreement_sentence, band_sentence
+from dashboard.components.notice import explain, reading
 from dashboard.components.pair_picker import pick_pair
+from dashboard.components.pair_viewer import SensorView
 from dashboard.components.words import label_text, plain, split_title
-from rice_ssl.attribution.overlay import colour_bar, overlay
-from rice_ssl.errors import ArtifactError
+from rice_ssl.errors import ArtifactError, RiceSSLError
 from rice_ssl.sensors import BOTH
 
-PREDICTED = "predicted"
 NEIGHBOURS = 6
-BAR_WIDTH = 110
-NARROWEST = 140
-"""Pixels of a sensor's column, so that a pair stays side by side on a phone."""
-Cam = npt.NDArray[np.float32]
+_DRAWN, _FIRST_PAINT = "leaf_drawn", 0.1
+"""Pair that was drawn last; seconds that what lies below waits, so that what lies above is drawn first."""
 
 
 def page() -> None:
@@ -40,6 +36,10 @@ def page() -> None:
         return
     _headline(run, pair_id, pairs.loc[pair_id])
     _side_by_side(run, pair_id, pairs.loc[pair_id])
+    # The button that exports this leaf's evidence belongs here: evidence_export.export_button(run, [pair_id], key=...).
+    if st.session_state.get(_DRAWN, pair_id) != pair_id:
+        time.sleep(_FIRST_PAINT)
+    st.session_state[_DRAWN] = pair_id
     try:
         channels.of_pair(run, pair_id)
     except ArtifactError as error:
@@ -80,98 +80,103 @@ def _headline(run: RunKey, pair_id: str, row: pd.Series) -> None:
 
 @st.fragment
 def _side_by_side(run: RunKey, pair_id: str, row: pd.Series) -> None:
-    """Pictures with CAMs, and probabilities; a change of class or opacity draws this part alone."""
-    classes = list(access.info(run)["classes"])
-    names, titles = access.sensors(run), access.titles(run)
-    label = row["label"] if isinstance(row["label"], str) else None
+    """Pictures with maps, and probabilities; class, opacity and mode change in the browser alone."""
     try:
-        cams = {name: found for name in names if (found := access.cam(run, pair_id, name)) is not None}
+        kinds = leaf_evidence.kinds(run)
     except ArtifactError as error:
         explain(error)
-        cams = {}
-    class_name, opacity = _evidence_controls(classes) if cams else (PREDICTED, 0.0)
-    shown = {
-        name: classes.index(row[f"{name}_prediction"]) if class_name == PREDICTED else classes.index(class_name)
-        for name in cams
-        if class_name != PREDICTED or isinstance(row.get(f"{name}_prediction"), str)
-    }
-    scale = max((float(cams[name][number].max()) for name, number in shown.items()), default=0.0)
-    probabilities = access.probabilities(run, pair_id) if access.judged_by(run) else {}
-    left, right = st.columns([3, 1], gap="medium")
-    with left:
-        pictures = st.grid(len(names), min_column_width=NARROWEST, gap="small")
-        try:
-            for name in names:
-                number = shown.get(name)
-                evidence = None if number is None else (cams[name][number], classes[number])
-                with pictures.cell():
-                    _picture(run, pair_id, name, evidence, opacity, scale)
-        except ArtifactError as error:  # the run keeps no pictures
-            explain(error)
-        if shown:
-            _colour_scale(scale)
-        bars = st.grid(len(names), min_column_width=NARROWEST, gap="small")
-        for name in names:
-            with bars.cell():
-                if name in probabilities:
-                    _bars(probabilities[name], classes, label, name, titles[name])
-    with right:
-        if BOTH in probabilities and len([n for n in names if n in probabilities]) > 1:
-            st.markdown(f"**{plain(titles[BOTH])}**, from all sensors")
-            _bars(probabilities[BOTH], classes, label, BOTH, titles[BOTH])
-            _who_weighs(run, pair_id, probabilities[BOTH], classes)
-        if shown:
-            height, width = next(iter(cams.values())).shape[1:]
-            st.caption(
-                "Grad-CAM (gradient-weighted class activation map) of the encoder's last layer, "
-                f"{height}x{width} cells, all sensors on one scale, so a faint map means little evidence. It shows "
-                "where the network looks, which need not be where the disease is; its faithfulness has not been "
-                "measured in this version."
-            )
+        kinds = {}
+    classes = list(access.info(run)["classes"])
+    view = leaf_view.chosen(classes, list(kinds))
+    evidence = leaf_evidence.of_pair(run, pair_id, kinds.get(view["map"]))
+    probabilities, problems = _probabilities(run, pair_id), list(evidence.errors)
+    shift = None
+    try:
+        shift = leaf_evidence.shift_of(run, pair_id)
+    except ArtifactError as error:
+        problems.append(error)
+    titles, names = access.titles(run), access.sensors(run)
+    judged = {name: (row.get(f"{name}_prediction"), probabilities.get(name)) for name in names}
+    sensors = [
+        _sensor_view(titles[name], classes, _picture(run, pair_id, name, problems), judged[name], name, evidence)
+        for name in names
+    ]
+    joint = BOTH in probabilities and len([name for name in names if name in probabilities]) > 1
+    pair_viewer.draw(
+        pair_id,
+        sensors,
+        classes,
+        view=view,
+        key=leaf_view.KEY,
+        on_view_change=leaf_view.changed,
+        label=row["label"] if isinstance(row["label"], str) else None,
+        joint=(f"{titles[BOTH]}, from all sensors", probabilities[BOTH]) if joint else None,
+        kind=evidence.viewed if evidence.maps else None,
+        maps=leaf_evidence.choices(kinds),
+        shift=shift,
+        note=evidence.note,
+    )
+    for error in {str(problem): problem for problem in problems}.values():
+        explain(error)
+    if joint:
+        _who_weighs(run, pair_id, probabilities[BOTH], classes)
+    _said_of_maps(run, pair_id, evidence)
 
 
-def _evidence_controls(classes: list[str]) -> tuple[str, float]:
-    """Class whose evidence is drawn, and opacity."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        options = [PREDICTED, *classes]
-        state.say_unknown("class", options, PREDICTED)
-        class_name = st.segmented_control(
-            "Evidence for", options, default=PREDICTED, required=True, key="class", bind="query-params",
-            help="For what each sensor predicts, or for one class in all sensors.",
-        )  # fmt: skip
-        opacity = st.slider("Opacity", 0.0, 1.0, 0.6, 0.05, key="leaf_opacity", bind="query-params", width=220)
-    return str(class_name), opacity
+def _probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
+    return access.probabilities(run, pair_id) if access.judged_by(run) else {}
 
 
-def _picture(
-    run: RunKey, pair_id: str, name: str, evidence: tuple[Cam, str] | None, opacity: float, scale: float
-) -> None:
-    """One sensor's image, with the evidence for a class where there is some."""
-    title, picture = access.titles(run)[name], access.thumbnail(run, pair_id, name)
-    if picture is None:
-        st.info(f"This pair has no {title} image.")
-    elif evidence is None:
-        st.image(picture, caption=title, width="stretch", alt=f"{title} image of {pair_id}")
-    else:
-        st.image(
-            _overlaid(picture, evidence[0], opacity, scale),
-            caption=f"{title}, evidence for {evidence[1]}",
-            width="stretch",
-            alt=f"{title} image of {pair_id}, evidence for {evidence[1]}",
-        )
+def _picture(run: RunKey, pair_id: str, name: str, problems: list[RiceSSLError]) -> tuple[bytes | None, bool]:
+    """A sensor's picture, and whether the run keeps any; that it does not goes to the problems."""
+    try:
+        return access.thumbnail(run, pair_id, name), True
+    except ArtifactError as error:
+        problems.append(error)
+        return None, False
 
 
-def _colour_scale(scale: float) -> None:
-    """The colours of the evidence, small, under the maps."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("no evidence", width="content")
-        st.image(colour_bar(), width=BAR_WIDTH, alt="Colours from no evidence to the strongest")
-        st.caption(f"{scale:.2g} logits, the strongest", width="content")
+def _sensor_view(
+    title: str,
+    classes: list[str],
+    picture: tuple[bytes | None, bool],
+    judged: tuple[object, list[float] | None],
+    name: str,
+    evidence: LeafEvidence,
+) -> SensorView:
+    """What is shown of one sensor."""
+    (jpeg, kept), (predicted, probabilities) = picture, judged
+    badge, measured = evidence.badges.get(name, (None, None))
+    return SensorView(
+        title=title,
+        jpeg=jpeg,
+        missing=f"This pair has no {title} image." if kept and jpeg is None else "",
+        maps=evidence.maps.get(name),
+        predicted=classes.index(predicted) if predicted in classes else None,
+        probabilities=probabilities,
+        badge=badge,
+        measured=classes.index(measured) if measured in classes else None,
+        otherwise=evidence.otherwise.get(name),
+    )
 
 
-def _bars(probabilities: list[float], classes: list[str], label: str | None, name: str, title: str) -> None:
-    figure = probability_bars(probabilities, classes, label)
-    st.plotly_chart(figure, config={"displayModeBar": False}, key=f"bars-{name}", alt=f"Probabilities by {title}")
+def _said_of_maps(run: RunKey, pair_id: str, evidence: LeafEvidence) -> None:
+    """Whether the two maps agree, which bands the evidence is in, and what the maps are; each in a sentence."""
+    try:
+        with reading("The tables of maps", f"rice-ssl attribution {run.path}"):
+            kind, found = evidence.compared_kind, []
+            compared = access.rows_of_pair(run, "map_agreement", pair_id) if kind else None
+            if kind is not None and compared is not None:
+                found.append(agreement_sentence(compared, kind))
+            bands = access.rows_of_pair(run, "band_evidence", pair_id)
+            if bands is not None:
+                found.append(band_sentence(bands, access.titles(run)))
+            for said, meant in [one for one in found if one]:
+                st.markdown(said, help=meant)
+    except ArtifactError as error:
+        explain(error)
+    if evidence.maps:
+        st.caption(leaf_evidence.meaning(evidence))
 
 
 def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str]) -> None:
@@ -186,12 +191,6 @@ def _who_weighs(run: RunKey, pair_id: str, joint: list[float], classes: list[str
         f"**{plain(classes[first])}** over {plain(classes[second])} by log-odds of {sum(odds.values()):.2f}: {words}.",
         help="The pair's logits are the sum of what its sensors contribute, so the parts add up (but for rounding).",
     )
-
-
-def _overlaid(picture: bytes, cam: Cam, opacity: float, scale: float) -> npt.NDArray[np.uint8]:
-    with Image.open(io.BytesIO(picture)) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
-    return overlay(pixels, cam, opacity=opacity, scale=scale)
 
 
 def _neighbours(run: RunKey, pair_id: str, pairs: pd.DataFrame) -> None:

@@ -7,7 +7,6 @@ from tests.browser.contrast import contrast_of
 
 TEXTS = {  # screen -> texts of its figures
     "": (".textpoint text", ".xtick text", ".ytick text"),
-    "leaf": (".bartext", ".ytick text"),
     "sensors": (".annotation text", ".xtick text", ".ytick text", ".xtitle", ".ytitle", ".bartext"),
     "sensors?part=Trained+sensor+by+sensor": (".annotation text", ".legendtext", ".xtick text", ".ytick text"),
     "map": (".legendtext",),
@@ -51,6 +50,16 @@ def test_text_in_figures_has_contrast(screen_of, screen, scheme):
         assert min(ratios) >= 4.5, (kind, ratios)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_around_a_pair_has_contrast(screen_of, scheme):
+    page = screen_of("leaf?pair=id_0003", scheme=scheme, scale=3)
+    for kind in (".segments span", ".name", ".value", "figcaption", ".badge button", ".scale span", "output"):
+        texts = page.locator(f".viewer {kind}:visible")
+        assert texts.count() > 0, kind
+        ratios = [contrast_of(texts.nth(number)) for number in range(min(6, texts.count()))]
+        assert min(ratios) >= 4.5, (kind, ratios)
+
+
 def test_the_toolbar_does_not_cover_the_legend(screen_of):
     page = screen_of("map")
     plot = page.locator(".js-plotly-plot").first
@@ -71,7 +80,7 @@ def test_the_map_fits_above_the_fold(screen_of):
 @pytest.mark.parametrize("width", [420, 1280, 1440])
 def test_a_pair_is_side_by_side(screen_of, width):
     page = screen_of("leaf?pair=id_0003", width=width)
-    first, second = boxes(page.locator('[data-testid="stImage"] img'))[:2]
+    first, second = boxes(page.locator(".viewer .stage canvas"))
     assert first["y"] == second["y"]
     assert first["x"] + first["width"] <= second["x"]
     assert second["x"] + second["width"] <= width

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from rice_ssl.evaluation.map_quality import map_quality
 from tests.dashboard.conftest import figures, without_labels, words
+from tests.dashboard.viewed import viewed
 from tests.fakes import write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -136,9 +137,9 @@ def test_leaf_shows_a_pair_that_the_filters_leave_out(fake, show):
 
 
 def test_leaf_names_the_joint_prediction_so(fake, show):
-    text = words(show("leaf", pair="id_0000"))
-    assert "**Joint**, from all sensors" in text
-    assert "Both" not in text
+    at = show("leaf", pair="id_0000")
+    assert viewed(at)["joint"]["title"] == "Joint, from all sensors"
+    assert "Both" not in words(at)
 
 
 # -- prototypes ---------------------------------------------------------------------------------------------------
