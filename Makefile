@@ -5,7 +5,8 @@ RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops benchmark-leaf benchmark-attribution install install-dev browser clean
+.PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops benchmark-leaf benchmark-attribution benchmark-planted \
+  benchmark-faithfulness install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -35,9 +36,17 @@ benchmark-swav: install-dev
 benchmark-drops: install-dev
 	$(BIN)/python -m tests.benchmarks.drops --figure assets/drops-recall.svg
 
-# Our one pass beside the raw forward, captum and pytorch-grad-cam (installed aside for it); about four minutes.
+# Our one pass beside the raw forward, captum and pytorch-grad-cam (installed aside for it); about five minutes.
 benchmark-attribution: install-dev
 	$(BIN)/python -m tests.benchmarks.attribution
+
+# Is a planted perfect map ranked above Grad-CAM above random ones? On the demo's simulated images; about four minutes.
+benchmark-planted: install-dev
+	$(BIN)/python -m tests.benchmarks.planted
+
+# Our faithfulness measures beside those of Quantus and pytorch-grad-cam (installed aside for it); half a minute.
+benchmark-faithfulness: install-dev
+	$(BIN)/python -m tests.benchmarks.faithfulness_peers
 
 # Another leaf, class and opacity on the Leaf screen, from the click to the painted frame; about a minute.
 benchmark-leaf: install-dev browser

@@ -16,6 +16,8 @@ from dashboard.command_line import EXAMPLES, ablation_folder, comparison_folder,
 from dashboard.pairs import pairs_table
 from rice_ssl.artifacts import ABLATION_FILE, COMPARISON_FILE, TABLES, RunStore, read_ablation, read_comparison
 from rice_ssl.errors import ArtifactError
+from rice_ssl.evidence.leaf import Evidence
+from rice_ssl.evidence.read import read_leaves
 from rice_ssl.sensors import BOTH
 
 CROSS_VALIDATION, OOF = "cross_validation", "oof"
@@ -209,6 +211,16 @@ def _thumbnails(run: RunKey) -> dict[tuple[str, str], bytes]:
 def thumbnail(run: RunKey, pair_id: str, sensor: str) -> bytes | None:
     """JPEG of one image; None where the run keeps none of it."""
     return _thumbnails(run).get((pair_id, sensor))
+
+
+def evidence(run: RunKey, pair_ids: Sequence[str]) -> Evidence:
+    """What is handed on of some leaves; not kept, and to be called from any thread.
+
+    Raises:
+        InputError: none, too many, or one that the run does not know.
+        ArtifactError: the run cannot be read.
+    """
+    return read_leaves(RunStore(Path(run.path)), pair_ids)
 
 
 def sensors(run: RunKey) -> list[str]:

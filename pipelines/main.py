@@ -278,6 +278,24 @@ def card(run: Target, as_json: Json = False) -> None:
         _tell(run_card(store), as_json)
 
 
+@app.command()
+def evidence(
+    run: Target,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="FILE.html, one page; or FILE.zip, PNGs and a CSV.")],
+    pairs: Annotated[str | None, typer.Option(metavar="ID,ID", help="Pair ids of the leaves.")] = None,
+    worst: Annotated[int | None, typer.Option(metavar="N", help="Leaves whose maps can be trusted least.")] = None,
+    disagree: Annotated[int | None, typer.Option(metavar="N", help="Leaves on which the sensors differ most.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hand on the evidence of up to 200 leaves: pictures, maps and whether to believe them, figures, hashes."""
+    from pipelines.configuration import resolve_target
+    from pipelines.evidence import run_evidence
+
+    # a run that is there is read whatever its configuration
+    store = RunStore(run) if run.is_dir() else resolve_target(run)[0]
+    _tell(run_evidence(store, out, pairs=pairs, worst=worst, disagree=disagree), as_json)
+
+
 @dynamics_app.command("log")
 def dynamics_log(
     log: Annotated[

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.components.map_trust import MOST_P
 from dashboard.components.words import plain
+from rice_ssl.evaluation.attribution_summary import MOST_P
 
 NEAR_INFRARED = "near infrared"
 

@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.access import RunKey
+from dashboard.components import evidence_export
 from dashboard.components.gallery import gallery
 from dashboard.components.words import NO_LABEL
 
@@ -75,10 +76,12 @@ def show(run: RunKey, points: pd.DataFrame) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for label, count in part.drop_duplicates("pair_id")["label"].value_counts().items():
             st.badge(f"{label}: {count}", color="gray")
-    st.download_button(
-        "Save the ids as CSV", pd.DataFrame({"pair_id": chosen}).to_csv(index=False), "selection.csv", "text/csv",
-        icon=":material/download:",
-    )  # fmt: skip
+    with st.container(horizontal=True):
+        st.download_button(
+            "Save the ids as CSV", pd.DataFrame({"pair_id": chosen}).to_csv(index=False), "selection.csv", "text/csv",
+            icon=":material/download:",
+        )  # fmt: skip
+        evidence_export.export_button(run, [str(pair_id) for pair_id in chosen], key="map_export")
     titles, names = access.titles(run), access.sensors(run)
     drawn = np.random.default_rng(0).permutation(chosen)[:SHOWN]
     with st.container(height=400, border=False):

@@ -9,9 +9,10 @@ import pandas as pd
 
 from dashboard.components.figure_words import decimal
 from dashboard.components.pair_viewer import Badge
+from rice_ssl.evidence.words import BETTER, LIKE_CENTRE, LIKE_RANDOM, detail, verdict
 
-MOST_P = 0.05 + 1e-6
-"""p from which a map is no better than random ones; the margin is for float32."""
+_BADGES = {BETTER: ("good", f"✓ {BETTER}"), LIKE_RANDOM: ("grey", LIKE_RANDOM), LIKE_CENTRE: ("orange", LIKE_CENTRE)}
+"""What is said of a map -> tone and text of its badge."""
 OTHER_CLASS = Badge(
     "outline",
     "measured for the predicted class only",
@@ -36,25 +37,8 @@ def measured_badge(rows: pd.DataFrame, sensor: str, kind: Mapping[str, Any]) -> 
     if own.empty or pd.isna(own["p_random"].iloc[0]):
         return None
     row = own.iloc[0]
-    if row["p_random"] > MOST_P:
-        badge = Badge("grey", "no better than random", _detail(row))
-    elif row["score"] > row["gaussian_score"]:
-        badge = Badge("good", "✓ better than random maps", _detail(row))
-    else:
-        badge = Badge("orange", "no better than looking at the centre", _detail(row))
-    return badge, str(row["class_name"])
-
-
-def _detail(row: pd.Series) -> str:
-    road = ""
-    if not pd.isna(row["road"]):
-        road = f" ROAD (remove and debias): {row['road']:+.2f}."
-    return (
-        f"Blurring the strongest places first leaves a mean probability of {row['deletion']:.2f} of "
-        f"{row['class_name']}, showing them first {row['insertion']:.2f}: a score of {row['score']:+.2f}. Random maps "
-        f"score {row['random_score']:+.2f} (p = {row['p_random']:.2f} that one does as well), a blot in the centre "
-        f"{row['gaussian_score']:+.2f}.{road}"
-    )
+    tone, text = _BADGES[verdict(row)]
+    return Badge(tone, text, detail(row)), str(row["class_name"])
 
 
 def unmeasured_badge(figures: Sequence[Mapping[str, Any]], sensor: str, kind: Mapping[str, Any]) -> Badge:

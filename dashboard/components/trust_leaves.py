@@ -7,9 +7,11 @@ import streamlit as st
 
 from dashboard import access, state
 from dashboard.access import RunKey
+from dashboard.components import evidence_export
 from dashboard.components.gallery import gallery
 from dashboard.components.trust_figures import BASELINES, Document, kind_titles
 from dashboard.components.words import plain
+from rice_ssl.evaluation.attribution_summary import MOST_P
 
 SHOWN = 6
 _COLUMNS = ["pair_id", "sensor", "method", "layer", "class_name", "score", "random_score", "p_random"]
@@ -43,7 +45,7 @@ def draw(run: RunKey, document: Document) -> None:
     ].drop_duplicates("pair_id")
     own = own.assign(above=own["score"] - own["random_score"]).dropna(subset="above")
     own = own.sort_values(["above", "pair_id"], ascending=[False, True])
-    beaten = int((own["p_random"] > 0.05 + 1e-6).sum())
+    beaten = int((own["p_random"] > MOST_P).sum())
     st.markdown(
         f"Of {len(own):,} maps of {plain(titles[sensor])} images, **{beaten:,}** do no better than random maps "
         "(p above .05)."
@@ -55,6 +57,7 @@ def draw(run: RunKey, document: Document) -> None:
     ):
         st.subheader(title)
         _gallery(run, str(sensor), part, key)
+        evidence_export.export_button(run, part["pair_id"].tolist(), key=f"{key}-export")
     st.caption("Score (insertion less deletion) above that of random maps; the class is the one predicted.")
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import access, computed, state
 from dashboard.access import RunKey
-from dashboard.components import channels, leaf_evidence, leaf_view, pair_viewer
+from dashboard.components import channels, evidence_export, leaf_evidence, leaf_view, pair_viewer
 from dashboard.components.gallery import gallery
 from dashboard.components.leaf_evidence import LeafEvidence
 from dashboard.components.map_agreement import agreement_sentence, band_sentence
@@ -36,7 +36,7 @@ def page() -> None:
         return
     _headline(run, pair_id, pairs.loc[pair_id])
     _side_by_side(run, pair_id, pairs.loc[pair_id])
-    # The button that exports this leaf's evidence belongs here: evidence_export.export_button(run, [pair_id], key=...).
+    evidence_export.export_button(run, [pair_id], key="leaf_export")
     if st.session_state.get(_DRAWN, pair_id) != pair_id:
         time.sleep(_FIRST_PAINT)
     st.session_state[_DRAWN] = pair_id

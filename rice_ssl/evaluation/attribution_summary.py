@@ -20,8 +20,8 @@ from rice_ssl.evaluation.resampling import Bootstrap
 
 RANDOM, GAUSSIAN = "random", "gaussian"
 """Methods whose maps know nothing of the picture."""
-BETTER = 0.05
-"""A map is better than random where its ``p_random`` is at most this; of 19 random maps, better than all."""
+MOST_P = 0.05 + 1e-6
+"""``p_random`` from which a map is no better than random ones: of 19, it must beat all. The margin is for float32."""
 Values = npt.NDArray[np.float64]
 Figure = dict[str, float] | None
 
@@ -65,7 +65,7 @@ def _trust(method: str, part: pd.DataFrame, made: Bootstrap) -> dict[str, Any]:
         "above_random": None if method == RANDOM else _above(part, "score", "random_score", made),
         "above_gaussian": None if method == GAUSSIAN else _above(part, "score", "gaussian_score", made),
         "road_above_random": None if method == RANDOM else _above(part, "road", "road_of_random", made),
-        "better_share": made.share(p <= BETTER) if len(p) > 1 else None,
+        "better_share": made.share(p <= MOST_P) if len(p) > 1 else None,
     }
 
 

@@ -1,9 +1,9 @@
 """``make benchmark-attribution``: our one pass beside the raw forward pass, captum and pytorch-grad-cam, in one run.
 
 Same encoder (timm's resnet34d), images (noise of 128 px) and batch (32) for all, on the CPU with 2 threads. Each
-contender has a process of its own, and they take turns batch by batch, so that a slow moment of the machine hits all
-of them alike; a contender's share of the raw speed is the median over turns of the two batches' ratio. The same of the
-cores' time (x raw, CPU) depends less on what else the machine does.
+contender has a process of its own, and they take turns batch by batch in random order, so that a slow moment of the
+machine hits all of them alike; a contender's share of the raw speed is the median over turns of the two batches' ratio.
+The same of the cores' time (x raw, CPU) depends less on what else the machine does.
 
 - raw: timm's forward pass to 3 logits, nothing else.
 - ours: logits, embedding and Grad-CAM of all 3 classes (:func:`rice_ssl.embeddings.extract.embed_batch`).
@@ -11,8 +11,9 @@ cores' time (x raw, CPU) depends less on what else the machine does.
 - ours, 3 methods: logits, and Grad-CAM, Grad-CAM++ and LayerCAM of all 3 classes.
 - ours, 2 layers: the same of layer3 and layer4.
 - captum: its LayerGradCam of one class, and a forward pass for logits and embedding.
-- pytorch-grad-cam: GradCAM of one class, as its README has it; it gives no logits and no embedding. It is no
-  dependency: it is installed into a folder of its own, which is removed again.
+- pytorch-grad-cam: GradCAM of one class, as its README has it, without logits and embedding; and, like ours, of all 3
+  classes, for which it is called 3 times. It is no dependency: it is installed into a folder of its own, which is
+  removed again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -34,7 +36,7 @@ import torch
 ENCODER, CLASSES, BATCH, SIDE, THREADS = "resnet34d", 3, 32, 128, 2
 WARM = 1
 """Batches before the first turn, besides the one that waits for the start."""
-PEER = ("grad-cam==1.5.7", "ttach==0.0.3", "opencv-python-headless")
+PACKAGES = ("grad-cam==1.5.7", "ttach==0.0.3", "opencv-python-headless")
 """What pytorch-grad-cam needs beside what is installed."""
 Contender = Callable[[torch.Tensor], object]
 
@@ -97,15 +99,15 @@ def captum() -> Contender:
     return explain
 
 
-def pytorch_grad_cam() -> Contender:
-    """GradCAM of one class as the package's README has it; maps come enlarged to the images' size."""
+def pytorch_grad_cam(classes: int) -> Contender:
+    """GradCAM of one class, or of several one after the other, as its README has it, enlarged to the images' size."""
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     network = timm.create_model(ENCODER, pretrained=False, num_classes=CLASSES).eval()
     peer = GradCAM(model=network, target_layers=[network.layer4])
-    targets = [ClassifierOutputTarget(0)] * BATCH
-    return lambda images: peer(input_tensor=images, targets=targets)
+    targets = [[ClassifierOutputTarget(number)] * BATCH for number in range(classes)]
+    return lambda images: [peer(input_tensor=images, targets=own) for own in targets]
 
 
 CONTENDERS: dict[str, Callable[[], Contender]] = {
@@ -115,8 +117,11 @@ CONTENDERS: dict[str, Callable[[], Contender]] = {
     "ours, 3 methods": lambda: ours_layers("layer4"),
     "ours, 2 layers": lambda: ours_layers("layer3", "layer4"),
     "captum": captum,
-    "pytorch-grad-cam": pytorch_grad_cam,
+    "pytorch-grad-cam": lambda: pytorch_grad_cam(1),
+    "its 3 classes": lambda: pytorch_grad_cam(CLASSES),
 }
+PEERS = {"pytorch-grad-cam", "its 3 classes"}
+"""The contenders that need pytorch-grad-cam."""
 
 
 def work(name: str) -> None:
@@ -159,7 +164,7 @@ class Worker:
 
 def install(folder: str) -> bool:
     """Whether pytorch-grad-cam could be put into a folder."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *PEER]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *PACKAGES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
@@ -178,12 +183,16 @@ def main() -> None:
         work(given.only)
         return
     with tempfile.TemporaryDirectory() as folder:
-        names = [name for name in given.among if name != "pytorch-grad-cam" or install(folder)]
+        names = list(given.among)
+        if PEERS & set(names) and not install(folder):
+            names = [name for name in names if name not in PEERS]
         path = os.pathsep.join(part for part in (os.environ.get("PYTHONPATH"), folder) if part)
         workers = {name: Worker(name, path) for name in names}
         told = []
-        for _ in range(given.turns):
-            told.append({name: worker.turn() for name, worker in workers.items()})
+        for turn in range(given.turns):
+            order = random.Random(turn).sample(names, len(names))  # who comes after whom makes a difference
+            seen = {name: workers[name].turn() for name in order}
+            told.append({name: seen[name] for name in names})
             each = ", ".join(f"{name} {1000 * one['seconds']:.0f}" for name, one in told[-1].items())
             print(f"ms a batch: {each}", file=sys.stderr, flush=True)
         for worker in workers.values():
@@ -196,9 +205,10 @@ def main() -> None:
         speed = statistics.median(BATCH / turn[name]["seconds"] for turn in told)
         memory = max(turn[name]["memory"] for turn in told)
         print(f"{name:18}{speed:10.1f}{share:8.2f}{low:8.2f}-{high:.2f} {cpu:12.2f}{memory:10.2f}")
-    if "pytorch-grad-cam" in names:
-        ratio, low, high = quartiles([turn["pytorch-grad-cam"]["seconds"] / turn["ours"]["seconds"] for turn in told])
-        print(f"ours is {ratio:.2f} times as fast as pytorch-grad-cam (middle half of the turns {low:.2f}-{high:.2f})")
+    for peer in names:
+        if peer in PEERS:
+            ratio, low, high = quartiles([turn[peer]["seconds"] / turn["ours"]["seconds"] for turn in told])
+            print(f"ours is {ratio:.2f} times as fast as {peer} (middle half of the turns {low:.2f}-{high:.2f})")
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:

@@ -44,7 +44,9 @@ def trust(pairs=6):
                     "score": insertion - deletion,
                     "random_score": random[pair],
                     "gaussian_score": gaussian[pair],
-                    "p_random": np.nan if method == "random" else [0.05, 0.1, 0.05, 0.9, 0.05, 0.3][pair],
+                    "p_random": np.nan
+                    if method == "random"
+                    else float(np.float32([0.05, 0.1, 0.05, 0.9, 0.05, 0.3][pair])),
                     "road": rng.random() if pair < pairs - 1 else np.nan,
                     "label": "blast",
                     "split": "test",
