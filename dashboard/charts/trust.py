@@ -73,7 +73,7 @@ def trust_figure(given: Sequence[Trusted], title: str) -> go.Figure:
         tickvals=list(range(len(rows))), ticktext=rows[::-1], range=[-0.6, len(rows) - 0.4], automargin=True,
         zeroline=False, showgrid=False,
     )  # fmt: skip
-    figure.update_xaxes(nticks=5, showgrid=True, rangemode="tozero", title_text=title)
+    figure.update_xaxes(nticks=5, showgrid=True, autorangeoptions_include=[0.0], matches="x", title_text=title)
     figure.update_annotations(font_size=14)
     plain(figure, height=130 + _ROW * len(rows))
     figure.update_layout(legend={"yanchor": "top", "y": -75 / max(60, _ROW * len(rows) + 20)})

@@ -114,7 +114,7 @@ def _answer(own: Sequence[Mapping[str, Any]], sensor: str, kinds: Mapping[tuple[
     poor = [plain(kinds[one["method"], one["layer"]]) for one in maps if not is_better(one["above_random"])]
     rest = f" No better than random: {', '.join(poor)}." if poor else ""
     return (
-        f"**{sensor}**: {name} is the most faithful, score {decimal(best['score'])}. It is better than random maps by "
+        f"**{sensor}**: {name} scores highest, {decimal(best['score'])}. It is better than random maps by "
         f"{decimal(best['above_random'])}, {centre}.{rest}"
     )
 

@@ -31,8 +31,8 @@ def test_it_names_the_best_map_and_those_that_no_one_should_believe(attributed, 
     said = words(at)
     assert "On **6 pairs** drawn with seed 0" in said
     assert "a Gaussian blur of 16 px takes the place" in said
-    assert "**RGB**: Occlusion is the most faithful, score 0.50 [0.45, 0.55]" in said
-    assert "better than random maps by 0.50 [0.40, 0.60], and better than a Gaussian in the centre" in said
+    assert "**RGB**: Occlusion scores highest, 0.50 [0.45, 0.55]. It is better than random maps" in said
+    assert "by 0.50 [0.40, 0.60], and better than a Gaussian in the centre" in said
     assert "No better than random: Integrated Gradients." in said
 
 
