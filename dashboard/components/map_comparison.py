@@ -72,7 +72,12 @@ def _lesion_sentence(
     centre = [e for e in own if e["method"] == "gaussian" and e["sensor"] == one["sensor"] and e["pointing"]]
     beside = f", a Gaussian in the centre in {percent(centre[0]['pointing'])}" if centre else ""
     than = one["pointing_above_gaussian"]
-    said = "better than the centre" if is_better(than) else "not shown to be better than the centre"
+    if is_better(than):
+        said = "better than the centre"
+    elif than is not None and than["high"] < 0:
+        said = "worse than the centre"
+    else:
+        said = "not shown to be better than the centre"
     name = plain(kinds[one["method"], one["layer"]])
     st.markdown(
         f"**{sensor}**: the strongest place of {name} is on a lesion in {percent(one['pointing'])} of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,14 +34,19 @@ def command(run: RunKey) -> str:
 
 
 def kind_titles(document: Document) -> dict[tuple[str, str], str]:
-    """How each kind of map is written, by method and layer; baselines last."""
+    """How each kind of map is written, by method and layer: the last layer's first, baselines last."""
     maps = {(one["method"], one["layer"]): one for one in document["maps"]}
     measured = dict.fromkeys((one["method"], one["layer"]) for one in document["trust"])
     found = {}
     for method, layer in measured:
         title = str(maps[method, layer]["title"]) if (method, layer) in maps else BASELINES.get(method, method)
         found[method, layer] = title if layer in ("none", "input") else f"{title}, {layer}"
-    return dict(sorted(found.items(), key=lambda item: item[0][0] in BASELINES))
+
+    def place(kind: tuple[str, str]) -> tuple[bool, bool, int]:
+        number = re.search(r"(\d+)$", kind[1])  # stages are numbered towards the last one
+        return kind[0] in BASELINES, kind[1] == "input", -int(number.group(1)) if number else 0
+
+    return {kind: found[kind] for kind in sorted(found, key=place)}
 
 
 def draw(run: RunKey, document: Document) -> None:

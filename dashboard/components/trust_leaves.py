@@ -63,6 +63,7 @@ def draw(run: RunKey, document: Document) -> None:
 
 def _gallery(run: RunKey, sensor: str, part: pd.DataFrame, key: str) -> None:
     captions = {
-        (one.pair_id, sensor): f"{plain(one.class_name)} · {one.above:+.2f}" for one in part.itertuples(index=False)
+        (one.pair_id, sensor): f"{plain(one.class_name)} · {round(one.above, 2) + 0.0:+.2f}"  # no "-0.00"
+        for one in part.itertuples(index=False)
     }
     gallery(run, list(captions), key=key, captions=captions, columns=SHOWN)
