@@ -189,17 +189,20 @@ def evidence_map(run: RunKey, pair_id: str, sensor: str, kind: Mapping[str, Any]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _rows_of_pairs(run: RunKey, name: str) -> dict[str, pd.DataFrame]:
-    return {str(pair_id): part for pair_id, part in table(run, name).groupby("pair_id", sort=False)}
+def _rows_of_pairs(run: RunKey, name: str) -> tuple[pd.DataFrame, Mapping[Any, npt.NDArray[np.intp]]]:
+    frame = table(run, name)
+    return frame, frame.groupby("pair_id", sort=False).indices
 
 
 def rows_of_pair(run: RunKey, name: str, pair_id: str) -> pd.DataFrame | None:
     """Rows of a table that are about one pair, a copy; None where the table is not there, or has none.
 
-    For a screen of one pair: the table is taken apart once.
+    For a screen of one pair: where its rows are is looked up once.
     """
-    found = _rows_of_pairs(run, name).get(pair_id) if has(run, name) else None
-    return None if found is None else found.copy()
+    if not has(run, name):
+        return None
+    frame, places = _rows_of_pairs(run, name)
+    return frame.iloc[places[pair_id]].copy() if pair_id in places else None
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

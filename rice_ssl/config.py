@@ -343,7 +343,7 @@ class AttributionConfig:
         layers: how many of the encoder's stages get CAMs, counted from the last one.
         batch_size: images at once.
         steps: in which pixels are removed or brought back.
-        random_maps: that a map must beat; with 19, all of them for p = .05.
+        random_maps: that a map must beat; with 19, the fewest, all of them for p = .05.
         road_images: images of each sensor measured by ROAD, which solves a linear system for each; 0 for none.
         randomised_images: images of each sensor under randomised parameters; 0 for none.
         integration_steps: of integrated gradients.
@@ -363,7 +363,7 @@ class AttributionConfig:
     layers: Annotated[int, Field(ge=1, le=4)] = 2
     batch_size: Count = 64
     steps: Annotated[int, Field(ge=2, le=100)] = 10
-    random_maps: Annotated[int, Field(ge=1, le=199)] = 19
+    random_maps: Annotated[int, Field(ge=19, le=199)] = 19
     road_images: Annotated[int, Field(ge=0)] = 60
     randomised_images: Annotated[int, Field(ge=0)] = 60
     integration_steps: Annotated[int, Field(ge=2, le=1000)] = 16

@@ -33,7 +33,7 @@ class Trusted:
 
 
 _COLOURS = {"better": CORRECT, "poor": GREY, "baseline": BASELINE}
-_NAMES = {"better": "better than random maps", "poor": "no better than random maps", "baseline": "knows no image"}
+_NAMES = {"better": "better than random maps", "poor": "not shown to be better", "baseline": "knows no image"}
 
 
 def trust_figure(given: Sequence[Trusted], title: str) -> go.Figure:

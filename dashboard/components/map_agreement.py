@@ -63,25 +63,26 @@ def _meaning(row: pd.Series) -> str:
 
 
 def band_sentence(rows: pd.DataFrame, titles: Mapping[str, str]) -> tuple[str, str] | None:
-    """How much of each image's evidence is near infrared, or its first band; and all bands. None where there is none.
+    """How much of each image's evidence is near infrared, and all bands. None where there is none.
 
     Args:
         rows: the pair's part of the table ``band_evidence``.
         titles: how sensors are written.
     """
-    parts, names = [], []
+    parts, rows = [], rows.dropna(subset="share")
     for sensor, own in rows.groupby("sensor", sort=False):
         shares = ", ".join(
             f"{plain(band)} {100 * share:.0f}%" for band, share in zip(own["band"], own["share"], strict=True)
         )
         parts.append(f"{plain(titles.get(str(sensor), sensor))}: {shares}")
-        names += own["band"].tolist()
     if not parts:
         return None
     infrared = rows[rows["band"] == NEAR_INFRARED]
-    lead = ""
-    if len(infrared):
-        lead = f"**{100 * float(infrared['share'].iloc[0]):.0f}%** of the evidence is near infrared. "
+    lead = "".join(
+        f"**{100 * share:.0f}%** of the evidence in the {plain(titles.get(str(sensor), sensor))} image is near "
+        "infrared. "
+        for sensor, share in zip(infrared["sensor"], infrared["share"], strict=True)
+    )
     return (
         f"{lead}By band, {'; '.join(parts)}.",
         "Share of the absolute Integrated Gradients of the predicted class in each band of the sensor's image; where "

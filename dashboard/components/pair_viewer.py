@@ -151,6 +151,7 @@ def draw(
         note: a sentence under the pictures.
     """
     kind = kind or MapKind()
+    joint = joint if joint is not None and np.isfinite(joint[1]).all() else None
     data: dict[str, Any] = {
         "pair": pair_id,
         "classes": list(classes),
@@ -182,7 +183,7 @@ def _sent(sensor: SensorView) -> dict[str, Any]:
         "title": sensor.title,
         "jpeg": None if sensor.jpeg is None else base64.b64encode(sensor.jpeg).decode(),
         "missing": sensor.missing,
-        "maps": None if maps is None else base64.b64encode(maps.astype("<f4").tobytes()).decode(),
+        "maps": None if maps is None else base64.b64encode(np.nan_to_num(maps).astype("<f4").tobytes()).decode(),
         "shape": None if maps is None else list(maps.shape),
         "predicted": sensor.predicted,
         "probabilities": None if sensor.probabilities is None else _rounded(sensor.probabilities),
@@ -191,5 +192,6 @@ def _sent(sensor: SensorView) -> dict[str, Any]:
     }
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def _rounded(values: Sequence[float]) -> list[float] | None:
+    """Four digits; None where a value is none, which JSON in a browser does not know."""
+    return [round(float(value), 4) for value in values] if np.isfinite(values).all() else None

@@ -107,7 +107,7 @@ def _answer(own: Sequence[Mapping[str, Any]], sensor: str, kinds: Mapping[tuple[
     if not maps:
         return f"**{sensor}**: too few leaves to say which map to believe."
     if not good:
-        return f"**{sensor}**: no kind of map does better than random ones here, so none should be believed."
+        return f"**{sensor}**: no kind of map is shown to do better than random ones here, so do not rely on any."
     best = max(good, key=lambda one: one["score"]["value"])
     name = plain(kinds[best["method"], best["layer"]])
     than = best["above_gaussian"]
@@ -118,9 +118,10 @@ def _answer(own: Sequence[Mapping[str, Any]], sensor: str, kinds: Mapping[tuple[
     else:
         centre = "but is not shown to be better than a Gaussian in the centre"
     poor = [plain(kinds[one["method"], one["layer"]]) for one in maps if not is_better(one["above_random"])]
-    rest = f" No better than random: {', '.join(poor)}." if poor else ""
+    rest = f" Not shown to be better than random: {', '.join(poor)}." if poor else ""
+    of = "Of those that are, " if poor else ""
     return (
-        f"**{sensor}**: {name} scores highest, {decimal(best['score'])}. It is better than random maps by "
+        f"**{sensor}**: {of}{name} scores highest, {decimal(best['score'])}. It is better than random maps by "
         f"{decimal(best['above_random'])}, {centre}.{rest}"
     )
 

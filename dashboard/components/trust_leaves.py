@@ -50,11 +50,9 @@ def draw(run: RunKey, document: Document) -> None:
         f"Of {len(own):,} maps of {plain(titles[sensor])} images, **{beaten:,}** do no better than random maps "
         "(p above .05)."
     )
-    half = min(SHOWN, len(own) // 2) or len(own)
-    for title, part, key in (
-        ("Best", own.head(half), "trust-best"),
-        ("Worst", own.tail(half).iloc[::-1], "trust-worst"),
-    ):
+    half = min(SHOWN, len(own) // 2)
+    best, worst = ("Best", own.head(half or 1), "trust-best"), ("Worst", own.tail(half).iloc[::-1], "trust-worst")
+    for title, part, key in (best, worst) if half else (best,):
         st.subheader(title)
         _gallery(run, str(sensor), part, key)
         evidence_export.export_button(run, part["pair_id"].tolist(), key=f"{key}-export")

@@ -160,7 +160,7 @@ def test_maps_of_measured_leaves_alone_are_missed_in_one_sentence(explained, sho
 def test_agreement_and_bands_are_sentences(explained, show):
     text = words(show("leaf", pair=PAIR))
     assert "overlap by 0.50, more than maps of different leaves do (0.30, p = 0.05). The pictures were laid on" in text
-    assert "**50%** of the evidence is near infrared. By band, RGB: red 20%, green 30%, blue 50%; RGNIR:" in text
+    assert "**50%** of the evidence in the RGNIR image is near infrared. By band, RGB: red 20%, green 30%," in text
     assert "Grad-CAM, layer4, 4x5 cells" in text
     assert "which need not be where the disease is" in text
 

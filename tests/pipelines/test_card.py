@@ -18,7 +18,7 @@ def test_both_files_are_written_and_noted(tmp_path):
     before = files_of(store.root)
     done = run_card(store)
     assert files_of(store.root) - before == {"card.md", "card.html"}
-    assert done.text() == f"14 sections in {store.root}/card.md and {store.root}/card.html"
+    assert done.text() == f"15 sections in {store.root}/card.md and {store.root}/card.html"
     assert {"card.md", "card.html"} <= set(store.info()["hashes"])
     for name in ("card.md", "card.html"):
         text = (store.root / name).read_text()
@@ -64,7 +64,7 @@ def test_a_card_that_fails_leaves_the_former_one(tmp_path, monkeypatch, broken):
 def test_the_command_on_a_trained_run(folder, first, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     done = rice_ssl("card", tmp_path / "run")
-    assert done.stdout.strip() == f"14 sections in {tmp_path}/run/card.md and {tmp_path}/run/card.html"
+    assert done.stdout.strip() == f"15 sections in {tmp_path}/run/card.md and {tmp_path}/run/card.html"
     store = RunStore(tmp_path / "run")
     text = (store.root / "card.md").read_text()
     for part in store.read_document("report")["splits"].values():

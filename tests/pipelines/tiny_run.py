@@ -83,7 +83,6 @@ def settings(folder: Path, **changes):
         "attribution": {
             "pairs": 4,
             "steps": 2,
-            "random_maps": 3,
             "road_images": 1,
             "randomised_images": 2,
             "integration_steps": 2,

@@ -46,7 +46,8 @@ function drawDifference(viewer) {
   const b = resized(maps[1], width, height, right, down)
   const values = a.map((value, k) => value - b[k])
   viewer.strength = strongest(maps) * (viewer.data.signed ? 2 : 1)
-  const look = { scale: viewer.strength, table: viewer.tables.signed, signed: true, opacity: viewer.view.opacity }
+  const poor = [first, second].some((sensor) => viewer.isGrey(sensor, number))
+  const look = { scale: viewer.strength, table: viewer.table(true, poor), signed: true, opacity: viewer.view.opacity }
   const layers = [{ picture: first.picture }, { picture: coloured(values, width, height, look) }]
   const label = `${first.title} less ${second.title}, ${viewer.explained(number)}`
   pane.stage.hidden = false
@@ -68,7 +69,7 @@ function drawBare(viewer, maps, number) {
     pane.caption.textContent = maps[k] ? label : sensor.title
     if (!maps[k]) return
     const aspect = sensor.picture ? sensor.picture.height / sensor.picture.width : 0.8
-    pane.show([{ picture: viewer.heat(sensor, maps[k], { opaque: true }) }], aspect, `${label}; of ${viewer.data.pair}`)
+    pane.show([{ picture: viewer.heat(sensor, maps[k], { number, opaque: true }) }], aspect, `${label}; of ${viewer.data.pair}`)
   })
   viewer.addNote("No difference is drawn cell by cell, because the two pictures are not registered: the same cell need not be the same place of the leaf.")
 }
@@ -76,5 +77,5 @@ function drawBare(viewer, maps, number) {
 // Where the sensors say two classes, which one is compared.
 function addSharedClass(viewer, number) {
   const differ = viewer.sensors.slice(0, 2).some((sensor) => viewer.classOf(sensor) !== number)
-  if (viewer.data.perClass && differ) viewer.addNote(`The sensors predict two classes; both maps are of ${viewer.data.classes[number]}.`)
+  if (viewer.data.perClass && differ && number >= 0) viewer.addNote(`The sensors predict two classes; both maps are of ${viewer.data.classes[number]}.`)
 }

@@ -49,6 +49,7 @@ class Pane {
     this.stage = make("div", { className: "stage" })
     this.canvas = make("canvas", { tabIndex: 0 })
     this.canvas.setAttribute("role", "img")
+    this.canvas.setAttribute("aria-keyshortcuts", "+ - 0 ArrowLeft ArrowRight ArrowUp ArrowDown")
     this.caption = make("figcaption")
     this.empty = make("p", { className: "empty", hidden: true })
     this.badges = [new Badge(), new Badge()]
@@ -150,6 +151,7 @@ class Pane {
     canvas.onkeydown = (event) => {
       const move = keys[event.key]
       if (!move || event.ctrlKey || event.metaKey || event.altKey) return
+      if (event.key.startsWith("Arrow") && this.window.zoom === 1) return // nothing to move: the page may scroll
       event.preventDefault()
       event.stopPropagation()
       move()

@@ -110,7 +110,7 @@ class Viewer {
   // The class whose maps are subtracted: one and the same for both sensors.
   sharedClass() {
     const [first, second] = this.sensors.map((sensor) => this.classOf(sensor))
-    return first === second ? first : this.data.jointClass ?? first
+    return first === second ? first : this.data.jointClass ?? (first < 0 ? second : first)
   }
 
   explained(number) {
@@ -159,8 +159,9 @@ class Viewer {
     return signed ? (grey ? greySigned : forAndAgainst) : grey ? none : evidence
   }
 
-  isGrey(sensor) {
-    const badge = this.badgeOf(sensor)
+  // Whether the map shown does no better than random ones; ``number`` is the class that it explains.
+  isGrey(sensor, number = this.classOf(sensor)) {
+    const badge = this.badgeOf(sensor, number)
     return Boolean(badge && badge.tone === "grey")
   }
 
@@ -177,9 +178,9 @@ class Viewer {
     })
   }
 
-  heat(sensor, grid, more = {}) {
+  heat(sensor, grid, { number = this.classOf(sensor), ...more } = {}) {
     const { signed } = this.data
-    const table = this.table(signed, this.isGrey(sensor))
+    const table = this.table(signed, this.isGrey(sensor, number))
     const { width, height } = sensor.picture ?? { width: 200, height: 160 }
     const values = resized(grid, width, height)
     return coloured(values, width, height, { scale: this.strength, table, signed, opacity: this.view.opacity, ...more })
@@ -210,7 +211,10 @@ class Viewer {
     const { data } = this
     const apart = mode === DIFFERENCE && data.registration
     const signed = data.signed || apart
-    const grey = !apart && this.sensors.filter((sensor) => sensor.grids.length).every((sensor) => this.isGrey(sensor))
+    const mappedSensors = this.sensors.filter((sensor) => sensor.grids.length)
+    const shown = (sensor) => (mode === DIFFERENCE ? this.sharedClass() : this.classOf(sensor))
+    const poor = (sensor) => this.isGrey(sensor, shown(sensor))
+    const grey = apart ? mappedSensors.slice(0, 2).some(poor) : mappedSensors.every(poor)
     const table = this.table(signed, grey)
     const image = new ImageData(256, 1)
     for (let k = 0; k < 256; k++) {
