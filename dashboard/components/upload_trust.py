@@ -56,11 +56,14 @@ def badges(run: RunKey, given: dict[str, GivenImage]) -> dict[str, Badges]:
                 known[name] = (given[name], found)
         st.rerun()
     classes = list(access.info(run)["classes"])
-    return {name: _badge(name, known[name][1] if name in known else None, classes) for name in given}
+    return {
+        name: _badge(name, known[name][1] if name in known else None, classes, can_be=name in sigmas) for name in given
+    }
 
 
-def _badge(name: str, trust: MapTrust | None, classes: list[str]) -> Badges:
-    untold = Badge("outline", "trust not measured", "Measure it with the button above.")
+def _badge(name: str, trust: MapTrust | None, classes: list[str], *, can_be: bool) -> Badges:
+    how = "Measure it with the button above." if can_be else "The run does not note what to blur this sensor's with."
+    untold = Badge("outline", "trust not measured", how)
     if trust is None:
         return None, None, untold
     row = {**asdict(trust), **_KIND, "sensor": name, "class_name": classes[trust.predicted], "road": np.nan}

@@ -85,7 +85,7 @@ def given_images(run: RunKey, size: tuple[int, int]) -> dict[str, GivenImage]:
         )  # fmt: skip
     slots = {_ALL: sensors} if mode == TOGETHER else {sensor.name: [sensor] for sensor in sensors}
     kept: dict[str, _Kept] = st.session_state.setdefault(_KEPT, {})
-    for name in [name for name, own in kept.items() if name not in slots or own.run != (run.path, size)]:
+    for name in [name for name, own in kept.items() if name not in slots or own.run != (run, size)]:
         del kept[name]
     fields = st.grid(len(slots), min_column_width=NARROWEST, gap="medium")
     found: dict[str, GivenImage] = {}
@@ -125,7 +125,11 @@ def _given(run: RunKey, size: tuple[int, int], slot: str, sensors: list[Sensor])
     if head.several:
         st.caption("The file holds several pictures; the first one is used.")
     top = _top(head, slot, file.file_id)
-    chosen = {sensor.name: _bands(head, sensor, slot, needed=len(bands)) for sensor in sensors}
+    # "band 1" of one sensor, which nobody described, is not that of another
+    needed = len(
+        {(sensor.name if band.startswith("band ") else "", band) for sensor in sensors for band in sensor.bands}
+    )
+    chosen = {sensor.name: _bands(head, sensor, slot, needed=needed) for sensor in sensors}
     identity = (file.file_id, top, tuple(chosen.items()))
     if slot not in kept or kept[slot].identity != identity:
         digest = hashlib.sha256(head.content).hexdigest()
@@ -139,7 +143,7 @@ def _given(run: RunKey, size: tuple[int, int], slot: str, sensors: list[Sensor])
                 )
                 for name, own in chosen.items()
             }
-        kept[slot] = _Kept(identity, (run.path, size), images)
+        kept[slot] = _Kept(identity, (run, size), images)
     return kept[slot].images
 
 
@@ -185,6 +189,11 @@ def _bands(head: UploadedImage, sensor: Sensor, slot: str, *, needed: int) -> tu
         raise InputError(
             f"{head.name} has {head.bands} {'band' if head.bands == 1 else 'bands'} to choose from, too few for all "
             f"sensors, which need {needed}: give one file for each sensor."
+        )
+    if slot == _ALL and not head.asks_for_bands:
+        raise InputError(
+            f"{head.name} is a {head.kind} file, of whose bands none can be chosen: give a TIFF with all bands, or one "
+            "file for each sensor."
         )
     if not head.asks_for_bands:
         if head.bands == 1:

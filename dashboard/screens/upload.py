@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,7 @@ def _side_by_side(run: RunKey, given: dict[str, GivenImage], found: Explained) -
             "the upload",
             sensors,
             classes,
-            view=st.session_state.get(_VIEW, _FIRST_VIEW),
+            view=_view_of(classes),
             key=_VIEWER,
             on_view_change=_keep_view,
             joint=None if found.joint is None else (f"{titles[BOTH]}, from all sensors", found.joint.tolist()),
@@ -180,6 +181,12 @@ def _view(title: str, given: GivenImage, image: ExplainedImage, trust: upload_tr
         measured=measured,
         otherwise=otherwise,
     )
+
+
+def _view_of(classes: list[str]) -> dict[str, Any]:
+    """What the user chose to see, as far as this run has it."""
+    view = dict(st.session_state.get(_VIEW, _FIRST_VIEW))
+    return view if view["class"] in ("predicted", *classes) else {**view, "class": "predicted"}
 
 
 def _keep_view() -> None:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from PIL.TiffImagePlugin import TiffImageFile
 
 _TYPES = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}
-_MOST_VALUES = 1_000_000  # strips or tiles of a file
+_MOST_VALUES = 262_144  # strips or tiles of a file
+_FEW_VALUES = 64  # of every other tag: one a band, at most
 _LARGEST_TILE = 2**22  # pixels of a tile of a picture that is smaller than it
 _DEFLATE, _OLD_DEFLATE, _LZW, _PACKBITS, _NONE = 8, 32946, 5, 32773, 1
 _GREY, _COLOUR = 1, 2
@@ -27,6 +28,11 @@ _NEXT, _KIND, _DNG = -1, 254, 50706
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _ORIENTATION, _BANDS, _ROWS, _STRIP_BYTES, _PLANAR = 273, 274, 277, 278, 279, 284
 _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _EXTRA, _FORMAT = 317, 322, 323, 324, 325, 338, 339
+_LONG = frozenset({_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES})
+_SHORT = frozenset({
+    _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _ORIENTATION, _BANDS, _ROWS, _PLANAR, _PREDICTOR,
+    _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _KIND, _DNG,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,8 @@ def _directory(content: bytes) -> tuple[str, dict[int, tuple[int, ...]]]:
     for place in range(at, at + entries * length, length):
         tag, kind = struct.unpack_from(order + "HH", content, place)
         (count,) = struct.unpack_from(order + ("Q" if big else "I"), content, place + 4)
-        if kind not in _TYPES or not 0 < count <= _MOST_VALUES:
+        most = _MOST_VALUES if tag in _LONG else _FEW_VALUES if tag in _SHORT else 0
+        if kind not in _TYPES or tag in found or not 0 < count <= most:  # entries may share bytes: none is read in vain
             continue
         letter, size = _TYPES[kind]
         where = place + length - inline

@@ -159,7 +159,7 @@ def _readable(jpeg: Any) -> bytes | None:
             if opened.width * opened.height > _MOST_PIXELS:
                 return None
             opened.load()
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # damaged files make Pillow raise nearly anything, and huge ones an error of its own
         return None
     return jpeg
 

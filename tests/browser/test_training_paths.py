@@ -92,6 +92,7 @@ def test_figures_are_saved_as_png_and_svg_in_the_colours_of_the_theme(opened, sc
 def test_the_evidence_is_saved_with_the_tests(opened):
     page = opened()
     page.get_by_text("Evidence", exact=True).click()
+    settle(page)  # the part unfolds: what is clicked meanwhile may be missed
     name, content = saved(page, "Evidence as JSON")
     found = json.loads(content)
     assert name == "dynamics.json"

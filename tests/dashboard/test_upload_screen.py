@@ -17,6 +17,7 @@ from rice_ssl.artifacts import RunStore
 from tests.attribution.network_run import SIZE, write_network_run
 from tests.dashboard.conftest import words
 from tests.data.fake_images import bomb_png, picture
+from tests.data.test_uploaded_image import png_16
 from tests.data.tiff_files import gradient, tiff
 
 PAIR = "id_007"
@@ -259,6 +260,11 @@ def test_one_file_with_all_bands_supplies_both_sensors(run, show, seen):
     give(at, "all", "three.tif", tiff(gradient(3)))
     assert errors(at) == [
         "three.tif has 3 bands to choose from, too few for all sensors, which need 4: give one file for each sensor."
+    ]
+    give(at, "all", "alpha.png", png_16(values))  # its fourth band is transparency, not near infrared
+    assert errors(at) == [
+        "alpha.png is a PNG file, of whose bands none can be chosen: give a TIFF with all bands, or one file for each "
+        "sensor."
     ]
 
 

@@ -314,3 +314,19 @@ def test_random_damage_never_escapes(content):
         except InputError:
             refused += 1
     assert refused > 0
+
+
+def test_a_directory_whose_entries_share_a_megabyte_takes_no_memory():
+    """4,000 entries, each of which would be a million values: 32 GB, had they been read."""
+    values, entries = 1_000_000, 4000
+    at = 8 + 2 + 12 * entries + 4
+    head = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", entries)
+    body = b"".join(struct.pack("<HHII", 300 + number, 1, values, at) for number in range(entries))
+    content = head + body + struct.pack("<I", 0) + bytes(values)
+    tracemalloc.start()
+    try:
+        assert tiff_bands(content) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 40_000_000
