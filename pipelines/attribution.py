@@ -37,6 +37,7 @@ from rice_ssl.evaluation.attribution_summary import (
     trust_summary,
 )
 from rice_ssl.evaluation.resampling import Bootstrap
+from rice_ssl.models.classifier import used_slots
 from rice_ssl.training.batches import Pictures
 from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.run_pictures import run_pictures, usable_rows
@@ -51,6 +52,8 @@ TITLES = {
     PROTOTYPE: "Assigned prototype",
     SIMILARITY: "Similarity of the pair",
 }
+_CHUNKS = 1
+"""Raised when the same inputs would give other values, so that no call goes on with what a former version left."""
 _BLUR_IMAGES = 128
 """Images of each sensor on which the blur is chosen."""
 
@@ -102,8 +105,8 @@ def run_attribution(store: RunStore, config: RunConfig, *, progress: bool = True
     explainer = Explainer(own.networks, classifier, settings, layers, config.seed)
     folder = store.root / "cache" / FOLDER / _resume_key(own, config, table, sample)
     maps = explain(explainer, pictures, sample.rows, folder / "maps", progress=progress, ranks=ranks)
-    blurs = _blurs(explainer, pictures, table, sensors)
-    sigmas = [blurs[name].sigma for name in sensors]
+    blurs = _blurs(explainer, pictures, sample)
+    sigmas = [blurs[name].sigma if name in blurs else 1.0 for name in sensors]  # of no image where there is none
     rows = sample.rows[: sample.measured]
     kinds, found = measure(explainer, pictures, rows, sigmas, folder / "measured", progress=progress, ranks=ranks)
     if not ranks.leads:
@@ -157,33 +160,44 @@ def _sample(config: RunConfig, table: pd.DataFrame, own: RunNetworks, pictures: 
         raise InputError("There is neither a test nor a validation pair to measure: import more labelled pairs.")
     chosen = np.random.default_rng([config.seed, 17]).permutation(judged)
     chosen = chosen[: config.attribution.pairs] if config.attribution.pairs else chosen
+    seen = used_slots(own.config.finetune, [sensor.name for sensor in own.sensors])[0]
     order = np.concatenate([chosen, np.setdiff1d(np.arange(len(ids)), chosen)])
-    return Sample([ids[k] for k in order], rows[order], len(chosen), table, own.sensors, own.classes)
+    return Sample([ids[k] for k in order], rows[order], len(chosen), table, own.sensors, own.classes, seen)
 
 
 def _resume_key(own: RunNetworks, config: RunConfig, table: pd.DataFrame, sample: Sample) -> str:
     """Name of the resume folder: another one for other weights, images, settings or pairs."""
     noted = own.source.info()["hashes"]
+    settings = dataclasses.asdict(config.attribution)
     parts = [
+        _CHUNKS,
         [noted.get(f"weights/{name}.safetensors", {}).get("sha256") for name in ("swav", "classifier")],
-        dataclasses.asdict(config.attribution),
+        {name: value for name, value in settings.items() if name not in ("bootstrap", "confidence", "accelerator")},
         config.seed,
         list(config.data.image_size),
         sample.rows.tolist(),
-        table[["sensor", "sha256"]].to_numpy().tolist(),
+        [[sensor.name, sensor.mean, sensor.std] for sensor in own.sensors],
+        table[["sensor", "sha256", "split"]].to_numpy().tolist(),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _blurs(explainer: Explainer, pictures: Pictures, table: pd.DataFrame, sensors: list[str]) -> dict[str, Blur]:
-    """The blur for each sensor, chosen on pairs that are not measured: of the validation split, else of training."""
-    found = {}
-    for slot, name in enumerate(sensors):
-        usable = table[(table["sensor"] == name) & ~table.index.isin(list(pictures.cache.faults))]
-        splits = [usable.index[usable["split"] == split] for split in ("val", "train", "test")]
-        rows = next((own.to_numpy() for own in splits if len(own)), np.zeros(0, dtype=np.int64))
-        rows = np.random.default_rng([explainer.seed, 19]).permutation(rows)[:_BLUR_IMAGES]
-        found[name] = choose_blur(explainer.classify(slot), pictures.whole(np.asarray(rows, dtype=np.int64)))
+def _blurs(explainer: Explainer, pictures: Pictures, sample: Sample) -> dict[str, Blur]:
+    """The blur for each sensor that has images: chosen on pairs that are not measured, of validation where it can be.
+
+    Where all pairs are measured, it is chosen on them: it takes no label.
+    """
+    found: dict[str, Blur] = {}
+    for slot, sensor in enumerate(sample.sensors):
+        own, others = sample.rows[:, slot], sample.rows[sample.measured :, slot]
+        own, others = own[own >= 0], others[others >= 0]
+        split = sample.table.loc[others, "split"].to_numpy()
+        choices = (*(others[split == name] for name in ("val", "train", "test")), own)
+        rows = next((rows for rows in choices if len(rows)), own)
+        if len(rows):
+            rows = np.random.default_rng([explainer.seed, 19]).permutation(rows)[:_BLUR_IMAGES]
+            size = explainer.config.batch_size
+            found[sensor.name] = choose_blur(explainer.classify(slot), pictures.whole(rows), batch_size=size)
     return found
 
 

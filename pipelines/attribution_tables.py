@@ -38,6 +38,7 @@ class Sample:
         table: the manifest.
         sensors: S of them.
         classes: names, in the order of the logits.
+        seen: number of the first sensor whose images the classifier learnt from.
     """
 
     ids: list[str]
@@ -46,6 +47,7 @@ class Sample:
     table: pd.DataFrame
     sensors: list[Sensor]
     classes: list[str]
+    seen: int
 
     def images(self, *, measured: bool = False) -> list[tuple[int, int]]:
         """Pair and sensor numbers of all images, or of those of measured pairs, which come first."""
@@ -77,9 +79,7 @@ class Measured:
     @property
     def grid(self) -> tuple[int, int]:
         """Height and width of the last layer's maps."""
-        own = [values for name, values in self.maps.items() if "." in name] or [
-            self.found[method] for method, layer in self.kinds if layer == "input"
-        ]
+        own = [values for name, values in self.maps.items() if "." in name]
         return int(own[-1].shape[-2]), int(own[-1].shape[-1])
 
 
@@ -151,6 +151,7 @@ def agreement_table(store: RunStore, sample: Sample, measured: Measured, *, seed
     if not both:
         return pd.DataFrame(columns=columns)
     joint = _joint_classes(store, sample)
+    first_said = measured.found["predicted"][:, min(sample.seen, 1)]  # where pairs are not judged
     shifts = _shifts(store, sample)
     parts = []
     for kind in measured.kinds:
@@ -160,7 +161,7 @@ def agreement_table(store: RunStore, sample: Sample, measured: Measured, *, seed
             chosen = [pair for pair in both if (sample.ids[pair] in shifts) == registered]
             if not chosen:
                 continue
-            classes = [joint.get(sample.ids[pair], int(measured.found["predicted"][pair, 0])) for pair in chosen]
+            classes = [joint.get(sample.ids[pair], int(first_said[pair])) for pair in chosen]
             first, second = (
                 np.stack([measured.of_class(kind, pair, slot, c) for pair, c in zip(chosen, classes, strict=True)])
                 for slot in range(2)

@@ -236,9 +236,11 @@ def fingerprint(*parts: Any) -> str:
 def is_current(store: RunStore, name: str, wanted: str, outputs: tuple[str, ...]) -> bool:
     """Whether a stage was done from what ``wanted`` stands for, and its files are there as they were written."""
     try:
-        if store.info()["stages"].get(name, {}).get("fingerprint") != wanted:
+        info = store.info()
+        if info["stages"].get(name, {}).get("fingerprint") != wanted:
             return False
-        for file in outputs:
+        own = [file for file in info["hashes"] if file.startswith(f"{name}/")]  # how many depends on the settings
+        for file in dict.fromkeys([*outputs, *own]):
             if not (store.root / file).is_file():
                 return False
             store.check_hash(file, "rice-ssl run CONFIG")

@@ -344,8 +344,8 @@ class AttributionConfig:
         batch_size: images at once.
         steps: in which pixels are removed or brought back.
         random_maps: that a map must beat; with 19, the fewest, all of them for p = .05.
-        road_images: images of each sensor measured by ROAD, which solves a linear system for each; 0 for none.
-        randomised_images: images of each sensor under randomised parameters; 0 for none.
+        road_images: pairs whose images are measured by ROAD, which solves many linear systems for each; 0 for none.
+        randomised_images: pairs whose images are explained under randomised parameters; 0 for none.
         integration_steps: of integrated gradients.
         occlusion: side of the window that is covered, as a share of the picture's short side.
         bootstrap: repetitions, over pairs.
@@ -376,6 +376,8 @@ class AttributionConfig:
         """Refuse no method, or one given twice."""
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods are {list(self.methods)}; name one or more, each once")
+        if not {"grad_cam", "grad_cam_plus_plus", "layer_cam"} & set(self.methods):
+            raise ValueError(f"methods are {list(self.methods)}; name one of layers, too, grad_cam say, for its grid")
 
 
 @dataclass(frozen=True, config=_STRICT)

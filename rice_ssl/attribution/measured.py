@@ -262,14 +262,16 @@ class _Measured:
         classify, baseline = explainer.classify(slot), blurred(image, self.sigmas[slot])
         logits, cams = explainer.layer_maps(explainer.classifier, image, slot)
         predicted = logits.argmax(dim=1)
-        grid = _size(next(reversed(cams.values()))) if cams else _grid(explainer, image)
+        grid = _size(next(reversed(cams.values())))
         maps: dict[Kind, Tensor] = {}
         found: dict[str, Tensor] = {}
         for name, own in cams.items():
             method, _, layer = name.partition(".")
             maps[method, layer] = own
         if "integrated_gradients" in config.methods:
-            attributed = integrated_gradients(classify, image, baseline, steps=config.integration_steps)
+            attributed = integrated_gradients(
+                classify, image, baseline, steps=config.integration_steps, batch_size=config.batch_size
+            )
             maps["integrated_gradients", "input"] = own = grid_maps(attributed, grid)
             found["integrated_gradients"] = own[0]
             of_class = attributed[:, int(predicted)]
@@ -277,7 +279,7 @@ class _Measured:
         if "occlusion" in config.methods:
             window = max(1, round(config.occlusion * min(image.shape[-2:])))
             squares = {"window": window, "stride": max(1, window // 2)}
-            drops = occlusion(classify, image, baseline, **squares)
+            drops = occlusion(classify, image, baseline, **squares, batch_size=config.batch_size)
             whole = window_means(drops, (image.shape[-2], image.shape[-1]), **squares)
             maps["occlusion", "input"] = own = functional.adaptive_avg_pool2d(whole, grid)
             found["occlusion"] = own[0]
@@ -307,7 +309,7 @@ class _Measured:
             every = torch.cat([*(maps[kind] for kind in own), others])[None]
             seed = self.explainer.seed + number  # of the order of equal pixels
             deletion, insertion = deletion_insertion(
-                classify, image, baseline, every, predicted, steps=config.steps, seed=seed
+                classify, image, baseline, every, predicted, steps=config.steps, batch_size=config.batch_size, seed=seed
             )
             down, up = (values[0].cpu().numpy() for values in (deletion, insertion))
             score = up - down
@@ -315,7 +317,7 @@ class _Measured:
             solved = None
             if number < config.road_images:
                 few = torch.cat([every[:, : len(own) + min(_ROAD_RANDOM, config.random_maps)], every[:, -1:]], dim=1)
-                solved = road(classify, image, few, predicted, seed=seed)[0].cpu().numpy()
+                solved = road(classify, image, few, predicted, batch_size=config.batch_size, seed=seed)[0].cpu().numpy()
             for place, kind in enumerate(own):
                 where = kinds.index(kind)
                 found["deletion"][where], found["insertion"][where] = down[place], up[place]
@@ -328,12 +330,6 @@ class _Measured:
                     found["random_score"][where], found["gaussian_score"][where] = chance.mean(), centre
                     found["road"][where] = np.nan if solved is None else solved[several].mean()
         return found
-
-
-def _grid(explainer: Explainer, image: Tensor) -> tuple[int, int]:
-    """Height and width of the last feature map."""
-    with torch.no_grad():
-        return _size(explainer.classifier.encoder.feature_map(image))
 
 
 def _size(maps: Tensor) -> tuple[int, int]:

@@ -143,6 +143,8 @@ def _of_figures(facts: Facts) -> Iterator[str]:
         )
     trust = (facts.documents["attribution"] or {}).get("trust")
     for one in trust if isinstance(trust, list) else ():
-        if isinstance(one, dict) and one.get("class") is None and section(one, "above_random").get("low", 1.0) <= 0:
+        if not isinstance(one, dict) or one.get("class") is not None or one.get("method") == "gaussian":
+            continue
+        if section(one, "above_random").get("low", 1.0) <= 0:
             name = str(one.get("method")).replace("_", " ")
-            yield f"On {one.get('sensor')}, maps by {name} ({one.get('layer')}) do no better than random ones."
+            yield f"On {one.get('sensor')}, maps by {name} ({one.get('layer')}) were not shown to beat random ones."

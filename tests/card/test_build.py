@@ -379,5 +379,5 @@ def test_maps_are_told_with_their_trust_and_the_untrustworthy_ones_among_the_cav
     assert grids(store, title)["Simulated lesions that the sensor shows"].rows[0][2] == figure(spread(0.7))
     assert "rgb: Gaussian blur of 8 px" in text_of(store, title)
     caveats = text_of(store, "Caveats and recommendations")
-    assert "On rgb, maps by layer cam (layer4) do no better than random ones." in caveats
+    assert "On rgb, maps by layer cam (layer4) were not shown to beat random ones." in caveats
     assert "maps by grad cam" not in caveats

@@ -10,10 +10,12 @@ import torch
 
 import pipelines.attribution as stage
 from pipelines.attribution import run_attribution
+from pipelines.stages import STAGES, is_current
 from rice_ssl.artifacts import RunStore
 from rice_ssl.attribution import measured as measuring
 from rice_ssl.attribution.faithfulness import deletion_insertion
 from rice_ssl.attribution.removal import blurred
+from rice_ssl.config import AttributionConfig
 from rice_ssl.data.simulate.lesion_masks import lesion_mask, sensors_that_show
 from rice_ssl.embeddings.run_networks import load_run_networks
 from rice_ssl.errors import ArtifactError
@@ -233,3 +235,35 @@ def test_without_a_classifier_it_says_what_makes_one(folder, first, tmp_path):
     store.remove("weights/classifier.safetensors")
     with pytest.raises(ArtifactError, match="rice-ssl finetune"):
         run_attribution(store, config_of_run(store), progress=False)
+
+
+def test_a_map_that_is_gone_makes_the_stage_due(folder, first, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    store = RunStore(tmp_path / "run")
+    wanted = store.info()["stages"]["attribution"]["fingerprint"]
+    assert is_current(store, "attribution", wanted, STAGES["attribution"].outputs)
+    (store.root / "attribution" / "occlusion.input.npy").unlink()
+    assert not is_current(store, "attribution", wanted, STAGES["attribution"].outputs)
+
+
+def test_the_blur_is_chosen_on_pairs_that_are_not_measured(run, monkeypatch):
+    config, device = config_of_run(run), torch.device("cpu")
+    pictures, table, _ = run_pictures(run, config, device, progress=False)
+    own = load_run_networks(run, device)
+    looked, real = [], pictures.whole
+    monkeypatch.setattr(pictures, "whole", lambda rows: (looked.append(rows), real(rows))[1])
+    for split in ("test", "val"):  # without a test pair, validation pairs are measured
+        known = table[table["split"].isin(["train", "val"])] if split == "val" else table
+        sample = stage._sample(config, known, own, pictures)
+        measured = sample.rows[: sample.measured].ravel()
+        assert set(table.loc[measured, "split"]) == {split}
+        explainer = stage.Explainer(own.networks, own.networks.classifier, config.attribution, ["layer4"], 0)
+        looked.clear()
+        stage._blurs(explainer, pictures, sample)
+        assert len(looked) == 2
+        assert not set(np.concatenate(looked)) & set(measured)
+
+
+def test_methods_without_a_layer_are_refused():
+    with pytest.raises(ValueError, match="name one of layers"):
+        AttributionConfig(methods=("occlusion",))
