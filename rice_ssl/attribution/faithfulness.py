@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from rice_ssl.attribution.removal import Classify, inpainted
+from rice_ssl.attribution.predict import Classify
+from rice_ssl.attribution.removal import inpainted
 from rice_ssl.errors import InputError
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 from torch.nn import functional
 
+from rice_ssl.attribution.predict import Classify
 from rice_ssl.errors import InputError
-
-Classify = Callable[[Tensor], Tensor]
-"""Normalised pictures, shape (n, 3, H, W), to logits, shape (n, C), each of its own picture only (evaluation mode)."""
 
 
 def integrated_gradients(

@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from rice_ssl.attribution.baseline_maps import centred_gaussian, random_maps
 from rice_ssl.attribution.faithfulness import deletion_insertion, road
+from rice_ssl.attribution.grad_cam import CAM_METHODS
 from rice_ssl.attribution.input_attribution import (
-    Classify,
     band_shares,
     grid_maps,
     integrated_gradients,
@@ -27,6 +27,7 @@ from rice_ssl.attribution.input_attribution import (
     window_means,
 )
 from rice_ssl.attribution.layers import layer_cams
+from rice_ssl.attribution.predict import Classify, judge_alone
 from rice_ssl.attribution.removal import blurred
 from rice_ssl.attribution.targets import prototype_maps, similarity_maps
 from rice_ssl.config import AttributionConfig
@@ -36,7 +37,7 @@ from rice_ssl.models.classifier import PairClassifier
 from rice_ssl.swav.ranks import Ranks
 from rice_ssl.training.batches import Pictures, Rows
 
-CAMS = ("grad_cam", "grad_cam_plus_plus", "layer_cam")
+CAMS = tuple(CAM_METHODS)
 """Methods that need one pass; the others ask the network many times."""
 RANDOM, GAUSSIAN = "random", "gaussian"
 PROTOTYPE, SIMILARITY = "prototype", "similarity"
@@ -73,12 +74,7 @@ class Explainer:
 
     def classify(self, slot: int) -> Classify:
         """Logits of images of one sensor, each judged alone."""
-
-        def judged(images: Tensor) -> Tensor:
-            slots = torch.full((len(images),), slot, device=images.device)
-            return self.classifier.classify(self.classifier.encoder(images), slots)
-
-        return judged
+        return judge_alone(self.classifier, slot)
 
     def layer_maps(self, classifier: PairClassifier, images: Tensor, slot: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits, shape (B, C), and CAMs, shape (B, C, h, w), by ``method.layer``, of images of one sensor."""
@@ -124,31 +120,10 @@ def explain(
             part = rows[at : min(at + explainer.config.batch_size, wanted.stop)]
             for name, values in _one_pass(explainer, pictures, part).items():
                 found.setdefault(name, []).append(values)
-            advance(int((part >= 0).sum()))
+            advance(len(part))
         return {name: np.concatenate(values).astype(np.float16) for name, values in found.items()}
 
-    return in_chunks(
-        len(rows), _PAIRS, folder, _counted(compute, rows), title="explain", unit="pair", progress=progress, ranks=ranks
-    )
-
-
-def _counted(
-    compute: Callable[[range, Callable[[int], None]], Arrays], rows: Rows
-) -> Callable[[range, Callable[[int], None]], Arrays]:
-    """Count pairs on the bar, though images are what is computed."""
-
-    def counted(wanted: range, advance: Callable[[int], None]) -> Arrays:
-        images, pairs, done = max(1, int((rows[wanted.start : wanted.stop] >= 0).sum())), len(wanted), [0, 0]
-
-        def some(count: int) -> None:
-            done[0] += count
-            now = pairs * done[0] // images
-            advance(now - done[1])
-            done[1] = now
-
-        return compute(wanted, some)
-
-    return counted
+    return in_chunks(len(rows), _PAIRS, folder, compute, title="explain", unit="pair", progress=progress, ranks=ranks)
 
 
 def _one_pass(explainer: Explainer, pictures: Pictures, rows: Rows) -> Arrays:

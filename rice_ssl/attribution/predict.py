@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -10,6 +10,24 @@ from torch import Tensor
 
 from rice_ssl.models.classifier import PairClassifier
 from rice_ssl.training.judging import versions
+
+Classify = Callable[[Tensor], Tensor]
+"""Normalised pictures of one sensor, shape (B, 3, H, W), to logits, shape (B, C), each of its own picture only."""
+
+
+def judge_alone(classifier: PairClassifier, slot: int) -> Classify:
+    """What a classifier says of images of one sensor, each judged without its twin.
+
+    Args:
+        classifier: in evaluation mode.
+        slot: place of the sensor among the run's.
+    """
+
+    def judged(images: Tensor) -> Tensor:
+        slots = torch.full((len(images),), slot, device=images.device)
+        return classifier.classify(classifier.encoder(images), slots)
+
+    return judged
 
 
 class Predict(Protocol):

@@ -8,7 +8,7 @@ mean colour, which is that of a leaf. Black or mean-coloured holes are also edge
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,9 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from rice_ssl.attribution.predict import Classify
 from rice_ssl.errors import InputError
 
-Classify = Callable[[Tensor], Tensor]
-"""Normalised pictures of one sensor, shape (B, 3, H, W), to logits, shape (B, C), each of its own picture only."""
 SHARES = (1 / 128, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Blurs that are tried, as shares of the short side."""
 NEIGHBOURS = {
