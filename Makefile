@@ -6,7 +6,7 @@ PORT ?= 8501
 BIN := $(VENV)/bin
 
 .PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops benchmark-leaf benchmark-attribution benchmark-planted \
-  benchmark-faithfulness install install-dev browser clean
+  benchmark-faithfulness benchmark-map install install-dev browser clean
 
 dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
@@ -51,6 +51,10 @@ benchmark-faithfulness: install-dev
 # Another leaf, class and opacity on the Leaf screen, from the click to the painted frame; about a minute.
 benchmark-leaf: install-dev browser
 	$(BIN)/python -m tests.benchmarks.leaf
+
+# The Map screen with 2,000, 100,000 and 1,000,000 images, beside a plain plotly scatter; about fifteen minutes, 1 GB of disk.
+benchmark-map: install-dev browser
+	$(BIN)/python -m tests.benchmarks.map
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

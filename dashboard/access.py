@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from dashboard.command_line import EXAMPLES, ablation_folder, comparison_folder, offered_runs
-from dashboard.pairs import pairs_table
+from dashboard.pairs import first_of_pair, pairs_table
+from dashboard.thumbnail_cache import ThumbnailCache
 from rice_ssl.artifacts import ABLATION_FILE, COMPARISON_FILE, TABLES, RunStore, read_ablation, read_comparison
+from rice_ssl.data.image_file import read_image_file
+from rice_ssl.embeddings.similar import SimilarIndex, index_file
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evidence.leaf import Evidence
 from rice_ssl.evidence.read import read_leaves
@@ -23,7 +28,7 @@ from rice_ssl.sensors import BOTH
 CROSS_VALIDATION, OOF = "cross_validation", "oof"
 JUDGED = ("test", OOF, "val", "train")
 """Splits on which judges are looked at; ``oof`` are labelled pairs, judged by networks that did not see them."""
-_JUDGED = ["pair_id", "sensor", "probabilities", "prediction"]
+_JUDGED = ["pair_id", "sensor", "prediction"]
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,37 @@ def _info(run: RunKey) -> dict[str, Any]:
     return RunStore(Path(run.path)).info()
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
 def table(run: RunKey, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table, or some of its columns; a copy that the caller may change."""
+    """A table, or some of its columns; the caller may change it, which copies the columns that are changed alone."""
+    return _table(run, name, None if columns is None else tuple(columns)).copy(deep=False)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _table(run: RunKey, name: str, columns: tuple[str, ...] | None) -> pd.DataFrame:
     return RunStore(Path(run.path)).read_table(name, columns)
+
+
+def arrow(run: RunKey, name: str, columns: Sequence[str]) -> pa.Table:
+    """Columns of a table without an object for each row; not kept here, so keep what is made of it.
+
+    Raises:
+        ArtifactError: the table is not there, or cannot be read.
+    """
+    return RunStore(Path(run.path)).read_arrow(name, columns)
+
+
+def column_names(run: RunKey, name: str) -> list[str]:
+    """Names of a table's columns, those included that the schema does not know; empty where it is not there."""
+    return RunStore(Path(run.path)).column_names(name) if has(run, name) else []
+
+
+def query(run: RunKey, sql: str, tables: Sequence[str], parameters: Sequence[Any] = ()) -> pa.Table:
+    """Ask DuckDB a question of tables; see :func:`rice_ssl.artifacts.query.query_files`. Not kept here.
+
+    Raises:
+        ArtifactError: a table is not there, or cannot be read.
+    """
+    return RunStore(Path(run.path)).query(sql, tables, parameters)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -188,32 +220,72 @@ def evidence_map(run: RunKey, pair_id: str, sensor: str, kind: Mapping[str, Any]
     return None if row is None or row >= len(maps) else np.asarray(maps[row], dtype=np.float32)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _rows_of_pairs(run: RunKey, name: str) -> tuple[pd.DataFrame, Mapping[Any, npt.NDArray[np.intp]]]:
-    frame = table(run, name)
-    return frame, frame.groupby("pair_id", sort=False).indices
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _rows_of_pair(run: RunKey, name: str, pair_id: str) -> pd.DataFrame:
+    store = RunStore(Path(run.path))
+    return store.read_rows(name, [pair_id], store.column_names(name))
 
 
 def rows_of_pair(run: RunKey, name: str, pair_id: str) -> pd.DataFrame | None:
     """Rows of a table that are about one pair, a copy; None where the table is not there, or has none.
 
-    For a screen of one pair: where its rows are is looked up once.
+    For a screen of one pair: no more of the table is read than parts of it that may hold the pair.
     """
     if not has(run, name):
         return None
-    frame, places = _rows_of_pairs(run, name)
-    return frame.iloc[places[pair_id]].copy() if pair_id in places else None
+    found = _rows_of_pair(run, name, pair_id)
+    return None if found.empty else found.copy()
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _thumbnails(run: RunKey) -> dict[tuple[str, str], bytes]:
-    frame = RunStore(Path(run.path)).read_table("thumbnails", ["pair_id", "sensor", "jpeg"])
-    return dict(zip(zip(frame["pair_id"], frame["sensor"], strict=True), frame["jpeg"], strict=True))
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _thumbnails(run: RunKey) -> ThumbnailCache:
+    store = RunStore(Path(run.path))
+    return ThumbnailCache(lambda pair_ids: store.read_rows("thumbnails", pair_ids, ["pair_id", "sensor", "jpeg"]))
+
+
+def thumbnails(run: RunKey, entries: Sequence[tuple[str, str]]) -> list[bytes | None]:
+    """JPEGs of some images, each named by pair and sensor; None where the run keeps none. No others are read.
+
+    Raises:
+        ArtifactError: the table is not there, or cannot be read.
+    """
+    return _thumbnails(run).get(entries)
 
 
 def thumbnail(run: RunKey, pair_id: str, sensor: str) -> bytes | None:
     """JPEG of one image; None where the run keeps none of it."""
-    return _thumbnails(run).get((pair_id, sensor))
+    return thumbnails(run, [(pair_id, sensor)])[0]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def similar_index(run: RunKey, sensor: str, shape: tuple[int, int]) -> SimilarIndex | None:
+    """Index of a sensor's embeddings, (N, E) of them, whose rows it counts; None where the run has none.
+
+    Raises:
+        ArtifactError: it is damaged, or not the one that ``rice-ssl map`` wrote.
+    """
+    store, file = RunStore(Path(run.path)), index_file("embedding", sensor)
+    if not (store.root / file).is_file():
+        return None
+    store.check_hash(file, TABLES["map"].made_by)
+    return SimilarIndex.read(store.root / file, f"rice-ssl map {run.path}", shape=shape)
+
+
+def image_file(run: RunKey, pair_id: str, sensor: str) -> bytes | None:
+    """An image of the run's data, as it was when the run was made; None where it is gone, or is another one now.
+
+    Raises:
+        InputError: the file cannot be read, or has more than 512 MiB.
+    """
+    rows = rows_of_pair(run, "manifest", pair_id)
+    root, noted = info(run).get("data_root"), None if rows is None else rows[rows["sensor"] == sensor]
+    if noted is None or noted.empty or not isinstance(root, str):
+        return None
+    path = Path(root) / str(noted["path"].iloc[0])
+    if not path.is_file() or not path.resolve().is_relative_to(Path(root).resolve()):
+        return None
+    content = read_image_file(path, path.name)
+    return content if hashlib.sha256(content).hexdigest() == noted["sha256"].iloc[0] else None
 
 
 def evidence(run: RunKey, pair_ids: Sequence[str]) -> Evidence:
@@ -305,14 +377,20 @@ def judged_by(run: RunKey) -> str | None:
     return next((name for name in ("predictions", CROSS_VALIDATION) if has(run, name)), None)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
 def pairs(run: RunKey) -> pd.DataFrame:
     """One row for each pair, indexed by pair_id; see :func:`dashboard.pairs.pairs_table`.
 
     ``label`` and ``split`` as in the manifest; predictions are those of :func:`judged_by`, none where it is None.
     """
+    return _pairs(run).copy(deep=False)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pairs(run: RunKey) -> pd.DataFrame:
     judged = judged_by(run)
-    return pairs_table(labels(run), table(run, judged, _JUDGED) if judged else None, sensors(run))
+    if judged is None:
+        return labels(run)
+    return pairs_table(labels(run), table(run, judged, _JUDGED), vectors(run, judged, "probabilities"), sensors(run))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -322,9 +400,10 @@ def cross_validated(run: RunKey) -> pd.DataFrame:
     Raises:
         ArtifactError: the table is not there, or cannot be read.
     """
-    judged = RunStore(Path(run.path)).read_table(CROSS_VALIDATION, [*_JUDGED, "split"])
+    judged = table(run, CROSS_VALIDATION, [*_JUDGED, "split"])
     frame = judged.groupby("pair_id")[["split"]].first().join(labels(run)["label"])
-    return pairs_table(frame[["label", "split"]], judged, sensors(run))
+    probabilities = vectors(run, CROSS_VALIDATION, "probabilities")
+    return pairs_table(frame[["label", "split"]], judged, probabilities, sensors(run))
 
 
 def judged_pairs(run: RunKey, split: str) -> pd.DataFrame:
@@ -339,7 +418,12 @@ def judged_pairs(run: RunKey, split: str) -> pd.DataFrame:
 
 def labels(run: RunKey) -> pd.DataFrame:
     """``label`` and ``split`` of each pair, indexed by pair_id, as the manifest has them now."""
-    return table(run, "manifest", ["pair_id", "label", "split"]).groupby("pair_id").first()
+    return _labels(run).copy(deep=False)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _labels(run: RunKey) -> pd.DataFrame:
+    return first_of_pair(table(run, "manifest", ["pair_id", "label", "split"]))
 
 
 def judgements(run: RunKey, split: str) -> pd.DataFrame:
@@ -389,13 +473,13 @@ def judged_splits(run: RunKey) -> list[str]:
 @st.cache_data(max_entries=2048, show_spinner=False)
 def probabilities(run: RunKey, pair_id: str) -> dict[str, list[float]]:
     """Class probabilities of a pair by sensor, and for ``both``; empty without predictions."""
-    return dict(_vectors_of_pairs(run, "probabilities").get(pair_id, []))
+    return _vectors_of_pair(run, "probabilities", pair_id)
 
 
 @st.cache_data(max_entries=2048, show_spinner=False)
 def contributions(run: RunKey, pair_id: str) -> dict[str, list[float]]:
     """What each sensor adds to the pair's logits; empty where an image or the scale lacks, or they are not the sum."""
-    logits = dict(_vectors_of_pairs(run, "logits").get(pair_id, []))
+    logits = _vectors_of_pair(run, "logits", pair_id)
     single = {sensor: values for sensor, values in logits.items() if sensor != BOTH}
     scale = info(run).get("pair_scale")
     if len(single) < 2 or not isinstance(scale, float):
@@ -404,10 +488,7 @@ def contributions(run: RunKey, pair_id: str) -> dict[str, list[float]]:
     return parts if np.allclose(np.sum(list(parts.values()), axis=0), logits.get(BOTH, np.nan), atol=0.05) else {}
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _vectors_of_pairs(run: RunKey, column: str) -> dict[str, list[tuple[str, list[float]]]]:
-    frame = RunStore(Path(run.path)).read_table(judged_by(run) or "predictions", ["pair_id", "sensor", column])
-    found: dict[str, list[tuple[str, list[float]]]] = {}
-    for pair_id, sensor, values in frame.itertuples(index=False):
-        found.setdefault(pair_id, []).append((sensor, [float(value) for value in values]))
-    return found
+def _vectors_of_pair(run: RunKey, column: str, pair_id: str) -> dict[str, list[float]]:
+    rows = RunStore(Path(run.path)).read_rows(judged_by(run) or "predictions", [pair_id], ["sensor", column])
+    pairs = zip(rows["sensor"], rows[column], strict=True)
+    return {sensor: [float(value) for value in values] for sensor, values in pairs}

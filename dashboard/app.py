@@ -17,7 +17,19 @@ from dashboard.command_line import offered_runs
 from dashboard.components import about_run
 from dashboard.components.notice import guarded
 from dashboard.components.words import plain
-from dashboard.screens import ablation, attribution, leaf, map, overview, prototypes, runs, sensors, training, upload
+from dashboard.screens import (
+    ablation,
+    attribution,
+    leaf,
+    map,
+    overview,
+    prototypes,
+    runs,
+    sensors,
+    similar,
+    training,
+    upload,
+)
 from rice_ssl.errors import RiceSSLError
 
 ICON = (
@@ -28,6 +40,7 @@ OTHERS = ("Sensors", "Runs", "Training", "Ablation")
 SCREENS = (
     ("Overview", overview.page, ":material/dashboard:"),
     ("Leaf", leaf.page, ":material/eco:"),
+    ("Similar leaves", similar.page, ":material/image_search:"),
     ("Upload", upload.page, ":material/upload:"),
     ("Sensors", sensors.page, ":material/compare:"),
     ("Attribution", attribution.page, ":material/center_focus_strong:"),
@@ -45,7 +58,8 @@ def main() -> None:
     first, *others = SCREENS
     pages = {first[0].lower(): st.Page(guarded(first[1]), title=first[0], icon=first[2], default=True)}
     for title, page, icon in others:
-        pages[title.lower()] = st.Page(guarded(page), title=title, icon=icon, url_path=title.lower())
+        path = title.split()[0].lower()
+        pages[path] = st.Page(guarded(page), title=title, icon=icon, url_path=path)
     st.session_state["pages"] = pages
     by_name = _by_name(first[0], pages)
     chosen = st.navigation([*pages.values(), by_name])

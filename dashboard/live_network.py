@@ -43,6 +43,21 @@ def explain(run: RunKey, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Expla
         return _networks(run).explain(pictures)
 
 
+def embed(run: RunKey, sensor: str, picture: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
+    """Vectors of one picture by the name of the space: ``embedding``, and ``projection`` where there is one.
+
+    Args:
+        run: the run.
+        sensor: whose picture it is.
+        picture: as :func:`explain` takes it. Nothing of it is kept.
+
+    Raises:
+        ArtifactError: as :func:`explain`.
+    """
+    with _ASKED:
+        return _networks(run).embed(sensor, picture)
+
+
 def measure(
     run: RunKey, sensor: str, picture: npt.NDArray[np.uint8], *, sigma: float, random: int, steps: int
 ) -> MapTrust:

@@ -76,7 +76,7 @@ def choose_pair(pair_id: str) -> None:
     st.query_params["pair"] = pair_id
 
 
-def open_screen(screen: str, **query: str) -> None:
+def open_screen(screen: str, **query: str | list[str]) -> None:
     """Go to another screen with these query parameters."""
     pages = st.session_state.get("pages", {})
     if screen in pages:

@@ -174,6 +174,34 @@ def simulate(
     _tell(act(folder, pairs=pairs, test_fraction=test_fraction, seed=seed, progress=progress), as_json)
 
 
+@app.command("simulate-embeddings")
+def simulate_embeddings(
+    pairs: Annotated[int, typer.Argument(metavar="N", help="Pairs to draw.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Run directory to make; not there yet, or empty.")],
+    dimensions: Annotated[int, typer.Option(help="Of the embeddings.")] = 128,
+    prototypes: Annotated[int, typer.Option(help="How many.")] = 300,
+    seed: Seed = 0,
+    full: Annotated[
+        bool, typer.Option("--full", help="Projections and prototype logits, too, beyond 100,000 images.")
+    ] = False,
+    progress: Progress = True,
+    as_json: Json = False,
+) -> None:
+    """Make a run directory of simulated embeddings, predictions and maps, for tests of scale."""
+    from pipelines.simulate_embeddings import simulate_embeddings as act
+
+    made = act(
+        pairs,
+        out,
+        dimensions=dimensions,
+        prototypes=prototypes,
+        seed=seed,
+        full=full or None,
+        progress=progress,
+    )
+    _tell(made, as_json)
+
+
 def _do(run: Path, stage: str, progress: bool, as_json: bool, max_minutes: float | None = None) -> None:
     """Do one stage of a run, named by its directory or its YAML."""
     from pipelines.configuration import resolve_target
@@ -236,9 +264,15 @@ def embed(
         _tell(run_embed(store, config, weights=other, progress=progress), as_json)
 
 
+@app.command()
+def assignments(run: Target, progress: Progress = True, as_json: Json = False) -> None:
+    """Which prototype each image of a sample had at every checkpoint that pretraining kept."""
+    _do(run, "assignments", progress, as_json)
+
+
 @app.command("map")
 def map_(run: Target, progress: Progress = True, as_json: Json = False) -> None:
-    """UMAP, t-SNE and PCA of embeddings, projections and logits, both sensors in one fit."""
+    """UMAP, t-SNE and PCA of embeddings, projections and logits, what they are worth, and neighbourhoods of pairs."""
     _do(run, "map", progress, as_json)
 
 

@@ -82,8 +82,7 @@ def begin_run(store: RunStore, config: RunConfig, manifest: Manifest, **details:
             "name": config.name,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": config_to_dict(config),
-            "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
-            "git_revision": _git_revision(),
+            **noted_versions(),
             "data_root": manifest.root.as_posix(),
             "data_source": manifest.source,
             "simulated": manifest.simulated,
@@ -165,6 +164,12 @@ def _split_by_what_was_seen(images: Manifest, weights: RunStore) -> Manifest:
     of_pair = seen.groupby(images.table["pair_id"]).first()
     split = images.table["pair_id"].map(of_pair).fillna("test")
     return dataclasses.replace(images, table=images.table.assign(split=split))
+
+
+def noted_versions() -> dict[str, Any]:
+    """Versions of the packages, and revision of this project, as ``run.json`` notes them."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"packages": packages, "git_revision": _git_revision()}
 
 
 def _git_revision() -> str | None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pipelines.assignments import run_assignments
 from pipelines.attribution import run_attribution
 from pipelines.card import HTML, MARKDOWN, run_card
 from pipelines.channels import run_channels
@@ -31,6 +32,7 @@ from rice_ssl.config import FREE_TO_CHANGE, RunConfig
 from rice_ssl.errors import ArtifactError
 from rice_ssl.models.weights import file_hash
 from rice_ssl.run_config import config_to_dict
+from rice_ssl.training.checkpoint import kept_checkpoints
 
 IMPORT = "import"
 IMPORTED = ("manifest.parquet", "findings.parquet")
@@ -39,10 +41,14 @@ CLASSIFIED = ("predictions.parquet", "cams/index.parquet", "cams/cams.npy")
 """What embed makes where there is a classifier."""
 ATTRIBUTED = ("attribution", "trust", "localisation", "map_agreement", "band_evidence")
 """Tables that attribution makes in any case; its arrays depend on the settings."""
+_FURTHER_FOLDERS = {"map": ("index/",)}
+"""Folders of a stage beside that of its name, whose files depend on the data."""
 SHARED_LOG = "metrics.parquet"
 """Both trainings' log: it stays where one of them is left out."""
 _TRAININGS = {"pretrain", "finetune"}
 CROSS_VALIDATION = "cross-validate"
+ASSIGNMENTS, HISTORY = "assignments", "embed.history_images"
+"""A stage, and the one setting of the section embed that is its alone."""
 _FOR_SWAV = {("finetune", "pretrain"), (CROSS_VALIDATION, "pretrain")}
 """What a stage needs only where it starts from the run's own SwAV weights."""
 _IMAGES, _LABELS = ("pair_id", "sensor", "sha256", "split"), ("label", "fold")
@@ -122,12 +128,21 @@ STAGES = {
             lambda store, config, progress, limit: run_embed(store, config, progress=progress),
         ),
         Stage(
+            ASSIGNMENTS,
+            ("seed", HISTORY),
+            _IMAGES,
+            _ALL,
+            ("pretrain",),
+            (TABLES[ASSIGNMENTS].file,),
+            lambda store, config, progress, limit: run_assignments(store, config, progress=progress),
+        ),
+        Stage(
             "map",
             ("seed", "map"),
             (),
             (),
             ("embed",),
-            ("map.parquet",),
+            ("map.parquet", "map.json", "neighbourhoods.parquet"),
             lambda store, config, progress, limit: run_map(store, config, progress=progress),
         ),
         Stage(
@@ -200,6 +215,7 @@ def fingerprints(store: RunStore, config: RunConfig) -> dict[str, str]:
     settings, manifest = config_to_dict(config), store.read_table("manifest")
     for section in _TRAININGS:
         settings[section] = {k: v for k, v in settings[section].items() if k not in FREE_TO_CHANGE}
+    settings[HISTORY] = settings["embed"].pop("history_images")
     if config.encoder.weights is not None:
         settings["encoder"]["weights_sha256"] = file_hash(config.encoder.weights)
     if config.finetune.swav_run is not None:
@@ -239,9 +255,10 @@ def is_current(store: RunStore, name: str, wanted: str, outputs: tuple[str, ...]
         info = store.info()
         if info["stages"].get(name, {}).get("fingerprint") != wanted:
             return False
-        own = [file for file in info["hashes"] if file.startswith(f"{name}/")]  # how many depends on the settings
+        folders = (f"{name}/", *_FURTHER_FOLDERS.get(name, ()))
+        own = [file for file in info["hashes"] if file.startswith(folders)]  # how many depends on the settings
         for file in dict.fromkeys([*outputs, *own]):
-            if not (store.root / file).is_file():
+            if not store.has_file(file):
                 return False
             store.check_hash(file, "rice-ssl run CONFIG")
     except ArtifactError:
@@ -274,6 +291,10 @@ def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
         found.setdefault(CROSS_VALIDATION, "the configuration has no section cross_validation")
     if config.finetune.swav_run is not None:
         found |= dict.fromkeys(("pretrain", "dynamics"), f"the SwAV weights are those of {config.finetune.swav_run}")
+    if "pretrain" in found:
+        found[ASSIGNMENTS] = found["pretrain"]
+    elif why := _no_history(store, config):
+        found[ASSIGNMENTS] = why
     if not (manifest["split"] == "test").any():
         found.setdefault("submit", "there is no test pair")
     if "finetune" in found:
@@ -281,6 +302,19 @@ def left_out(store: RunStore, config: RunConfig) -> dict[str, str]:
     elif not manifest["split"].isin(["val", "test"]).any():
         found |= dict.fromkeys(("channels", "attribution"), "there is no validation or test pair")
     return found
+
+
+def _no_history(store: RunStore, config: RunConfig) -> str:
+    """Why there are no assignments over training; empty where there are, or can be made."""
+    if not config.embed.history_images:
+        return "embed.history_images is 0"
+    wanted = fingerprints(store, config)
+    if is_current(store, ASSIGNMENTS, wanted[ASSIGNMENTS], STAGES[ASSIGNMENTS].outputs):
+        return ""  # the checkpoints may be gone since
+    if not is_current(store, "pretrain", wanted["pretrain"], STAGES["pretrain"].outputs):
+        return "" if config.pretrain.keep_checkpoints else "pretrain.keep_checkpoints is 0"
+    kept = kept_checkpoints(store.root / "checkpoints" / "pretrain")
+    return "" if kept else "the pretraining that was done kept no checkpoints (pretrain.keep_checkpoints)"
 
 
 def run_stage(

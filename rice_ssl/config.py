@@ -105,8 +105,8 @@ class PretrainConfig:
         keep: weights kept at the end: the last, or the best by that reference loss, which the queue's start leaves as
             it is.
         knn_every: epochs between two online kNN classifications of the validation pairs; 0: never.
-        keep_checkpoints: checkpoints kept for good, for `rice-ssl dynamics test`: at so many equal distances, and just
-            before and an epoch after each switch of the recipe; 0: none.
+        keep_checkpoints: checkpoints kept for good, for `rice-ssl dynamics test` and `rice-ssl assignments`: at so many
+            equal distances, and just before and an epoch after each switch of the recipe; 0: none.
         compile: whether torch.compile is used.
         loggers: besides the run directory, which is always written.
     """
@@ -306,23 +306,62 @@ class CrossValidationConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class EmbedConfig:
-    """Embeddings, logits and CAMs of every image in one pass. ``thumbnail`` is the long side in pixels."""
+    """Embeddings, logits and CAMs of every image in one pass.
+
+    Attributes:
+        batch_size: images at once.
+        thumbnail: long side, in pixels.
+        history_images: images at most that `rice-ssl assignments` embeds with each checkpoint that pretraining kept,
+            whole pairs in random order; 0: none.
+    """
 
     batch_size: Count = 64
     thumbnail: Annotated[int, Field(ge=32, le=512)] = 200
+    history_images: Annotated[int, Field(ge=0)] = 2000
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 @dataclass(frozen=True, config=_STRICT)
 class MapConfig:
-    """2-D maps, both sensors in one fit."""
+    """Maps, both sensors in one fit, and neighbourhoods in the original space.
+
+    Attributes:
+        methods: of which maps are made.
+        spaces: whose vectors are laid out.
+        dimensions: 3 adds a map in three dimensions to the first seed's of UMAP and PCA.
+        seeds: maps by UMAP and t-SNE in two dimensions, with the run's seed and those after it.
+        fit_at_most: images that UMAP and t-SNE are fitted on; of more, a sample is fitted and the others are laid in.
+        neighbours: of UMAP.
+        min_dist: of UMAP.
+        perplexity: of t-SNE.
+        prototype_clusters: by average linkage.
+        nearest: pairs of each pair's neighbourhood in either sensor.
+    """
 
     methods: tuple[Literal["umap", "tsne", "pca"], ...] = ("umap", "tsne", "pca")
-    spaces: tuple[Literal["embedding", "projection", "logits"], ...] = ("embedding", "projection", "logits")
+    spaces: tuple[Literal["embedding", "projection", "logits", "prototype_logits"], ...] = (
+        "embedding",
+        "projection",
+        "logits",
+        "prototype_logits",
+    )
+    dimensions: tuple[Literal[2, 3], ...] = (2, 3)
+    seeds: Annotated[int, Field(ge=1, le=10)] = 2
+    fit_at_most: Annotated[int, Field(ge=50)] = 100_000
     neighbours: Annotated[int, Field(ge=2)] = 15
     min_dist: Fraction = 0.1
     perplexity: Positive = 30.0
     prototype_clusters: Annotated[int, Field(ge=2)] = 6
+    nearest: Annotated[int, Field(ge=1, le=100)] = 10
+
+    def __post_init__(self) -> None:
+        """Refuse what is given twice, no method or space, and maps in three dimensions alone."""
+        for name in ("methods", "spaces", "dimensions"):
+            given = getattr(self, name)
+            if not given or len(set(given)) < len(given):
+                raise ValueError(f"{name} are {list(given)}; name one or more, each once")
+        if 2 not in self.dimensions:
+            raise ValueError(f"dimensions are {list(self.dimensions)}; three come beside two: give [2] or [2, 3]")
 
 
 @dataclass(frozen=True, config=_STRICT)

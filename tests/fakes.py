@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import TABLES, RunStore
+from rice_ssl.evaluation.map_quality import FEWEST, map_quality
 
 CLASSES = ["blast", "brown", "healthy"]
 SENSORS = [
@@ -160,18 +162,13 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
         "thumbnails",
         pd.DataFrame({"pair_id": pair_ids, "sensor": sensors, "width": 100, "height": 80, "jpeg": jpegs}),
     )
-    maps = []
-    for method in ("umap", "tsne", "pca"):
-        for space in ("embedding", "projection", "logits"):
-            where = rng.normal(0, 1, (len(rows), 2))
-            for k, (p, sensor) in enumerate(rows):
-                maps.append((method, space, "image", ids[p], sensor, -1, -1, where[k, 0], where[k, 1]))
-            if space == "projection":
-                for prototype in range(8):
-                    x, y = rng.normal(0, 1, 2)
-                    maps.append((method, space, "prototype", None, None, prototype, prototype % 3, x, y))
-    columns = ["method", "space", "kind", "pair_id", "sensor", "prototype", "cluster", "x", "y"]
-    store.write_table("map", pd.DataFrame(maps, columns=columns))
+    vectors = {
+        "embedding": embeddings,
+        "projection": projections,
+        "logits": np.stack([logits[sensor][p] for p, sensor in rows]),
+        "prototype_logits": prototype_logits,
+    }
+    _write_maps(store, ids, rows, vectors, rng)
     metrics = []
     for step in range(120):
         for split, offset in (("train", 0.0), ("val", 0.1)):
@@ -247,6 +244,80 @@ def write_fake_run(folder: Path, pairs: int = 24, seed: int = 0, simulated: bool
         },
     )
     return store
+
+
+MAPS = [
+    *((method, space, 2, 0) for method in ("umap", "tsne", "pca") for space in ("embedding", "projection", "logits")),
+    *((method, "prototype_logits", 2, 0) for method in ("umap", "tsne", "pca")),
+    *((method, "embedding", 2, 1) for method in ("umap", "tsne")),
+    *((method, "embedding", 3, 0) for method in ("umap", "pca")),
+]
+"""Method, space, dimensions and seed of every map of a fake run; those of ``rice-ssl map`` have all spaces."""
+
+
+def _write_maps(store, ids, rows, vectors, rng):
+    """Random places, what they are worth, and the neighbourhoods of the embeddings; all images are fitted."""
+    more = np.random.default_rng(11)  # so that what is drawn from ``rng`` after this stays what it was
+    maps, told = [], []
+    for method, space, dimensions, seed in MAPS:
+        draw = rng if (dimensions, seed) == (2, 0) and space != "prototype_logits" else more
+        where = draw.normal(0, 1, (len(rows), dimensions))
+        key = (method, space, dimensions, seed)
+        for k, (p, sensor) in enumerate(rows):
+            z = where[k, 2] if dimensions == 3 else None
+            maps.append((*key, "image", ids[p], sensor, -1, -1, where[k, 0], where[k, 1], z, True))
+        if space == "projection":
+            for prototype in range(8):
+                x, y = draw.normal(0, 1, 2)
+                maps.append((*key, "prototype", None, None, prototype, prototype % 3, x, y, None, True))
+        told.append(
+            {
+                **dict(zip(("method", "space", "dimensions", "seed"), key, strict=True)),
+                "images": len(rows),
+                "fitted": len(rows),
+                "quality": _quality(vectors[space], where, "euclidean" if space == "logits" else "cosine"),
+            }
+        )
+    store.write_table("map", pd.DataFrame(maps, columns=list(TABLES["map"].columns)))
+    first, second = (vectors["embedding"][k::2] for k in range(2))  # row k is pair k
+    count = min(10, len(ids) - 1)
+    noted = None
+    if count:
+        similarity = [_cosines(a, a) for a in (first, second)]
+        for matrix in similarity:
+            np.fill_diagonal(matrix, -np.inf)
+        near = [np.argsort(-matrix, axis=1, kind="stable")[:, :count] for matrix in similarity]
+        overlap = np.array([_jaccard(a, b) for a, b in zip(*near, strict=True)])
+        across = _cosines(first, second)
+        ranks = [1 + (matrix > np.diag(matrix)[:, None]).sum(1) for matrix in (across, across.T)]
+        noted = {
+            "neighbours": count,
+            "pairs": len(ids),
+            "expected": float(
+                np.mean([_jaccard(a, b) for a, b in zip(near[0], np.roll(near[1], 1, axis=0), strict=True)])
+            ),
+            "exact": True,
+            "recall": None,
+        }
+    else:
+        overlap, ranks, ids = np.empty(0), [np.empty(0, dtype=int)] * 2, []
+    table = {"pair_id": ids, "overlap": overlap, "first_rank": ranks[0], "second_rank": ranks[1]}
+    store.write_table("neighbourhoods", pd.DataFrame(table))
+    similar = {sensor["name"]: {"images": len(rows) // 2, "exact": True, "recall": None} for sensor in SENSORS}
+    store.write_document("map", {"maps": told, "neighbourhoods": noted, "similar": similar, "notes": []})
+
+
+def _jaccard(a, b):
+    return len(set(a) & set(b)) / len(set(a) | set(b))
+
+
+def _cosines(first, second):
+    unit = [values / np.linalg.norm(values, axis=1, keepdims=True) for values in (first, second)]
+    return unit[0] @ unit[1].T
+
+
+def _quality(original, points, metric):
+    return dataclasses.asdict(map_quality(original, points, metric=metric)) if len(points) >= FEWEST else None
 
 
 def _ablation_entry(condition, measure, value, spread=0.05, **more):

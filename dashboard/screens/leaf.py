@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, computed, state
+from dashboard import access, neighbours, selection, state
 from dashboard.access import RunKey
 from dashboard.components import channels, evidence_export, leaf_evidence, leaf_view, pair_viewer
 from dashboard.components.gallery import gallery
@@ -32,7 +32,8 @@ def page() -> None:
     run = access.current_run()
     st.title("Leaf")
     pairs = access.pairs(run)
-    pair_id = pick_pair(pairs)
+    selection.recall(run, filters=True)
+    pair_id = pick_pair(pairs, selection.selected(run))
     if pair_id is None:
         return
     _headline(run, pair_id, pairs.loc[pair_id])
@@ -207,16 +208,26 @@ def _neighbours(run: RunKey, pair_id: str, pairs: pd.DataFrame) -> None:
     )  # fmt: skip
     own, among = options[str(chosen)]
     try:
-        found = computed.neighbours(run, pair_id, own, among, NEIGHBOURS)
+        found = neighbours.of_image(run, pair_id, own, among, NEIGHBOURS)
     except ArtifactError as error:
         explain(error)
         return
-    if not found:
+    if found is None:
         st.info(f"This pair has no {plain(titles[own])} embedding.")
         return
+    if not found.pair_ids:
+        st.info(f"There is no other {plain(titles[among])} image to compare it with.")
+        return
     captions = {}
-    for other, similarity in found:
+    for other, similarity in zip(found.pair_ids, found.cosines, strict=True):
         twin = " · its twin" if other == pair_id else ""
         captions[other, among] = f"{label_text(pairs.loc[other, 'label'])} · {similarity:.2f}{twin}"
-    gallery(run, [(other, among) for other, _ in found], key="neighbour", captions=captions, columns=NEIGHBOURS)
-    st.caption("Cosine similarity of embeddings in the original space, not distance on a map.")
+    gallery(run, list(captions), key="neighbour", captions=captions, columns=NEIGHBOURS)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Cosine similarity of embeddings in the original space, not distance on a map.", width="content")
+        if st.button("Search similar leaves", icon=":material/image_search:", key="leaf_similar", type="tertiary"):
+            state.open_screen("similar", pair=pair_id, similar_sensor=titles[own])
+        if access.has(run, "prototypes") and st.button(
+            "Its prototypes", icon=":material/category:", key="leaf_prototypes", type="tertiary"
+        ):
+            state.open_screen("prototypes", pair=pair_id)

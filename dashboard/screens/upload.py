@@ -10,7 +10,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
-from dashboard import access, computed, live_network, state
+from dashboard import access, computed, live_network, neighbours, state
 from dashboard.access import RunKey
 from dashboard.components import about_run, pair_viewer, upload_trust
 from dashboard.components.gallery import gallery
@@ -116,14 +116,14 @@ def _reservations(run: RunKey, found: Explained) -> None:
     titles = access.titles(run)
     for name, image in found.images.items():
         try:
-            limit, nearest = computed.far_below(run, name), computed.neighbours_of(run, image.embedding, name, 1)
+            limit, nearest = neighbours.far_below(run, name), neighbours.of_vector(run, image.embedding, name, 1)
         except ArtifactError:  # the run has no embeddings, which is said where neighbours would be
             continue
-        if limit is not None and nearest and nearest[0][1] < limit:
+        if limit is not None and nearest is not None and nearest.pair_ids and nearest.cosines[0] < limit:
             st.warning(
                 f"The {plain(titles[name])} image is unlike everything that this run knows: the nearest "
-                f"{plain(titles[name])} image has a cosine similarity of {nearest[0][1]:.3f}, and 99 in 100 of the "
-                f"run's own have one of more than {limit:.3f}. What the networks say of it means little.",
+                f"{plain(titles[name])} image has a cosine similarity of {nearest.cosines[0]:.3f}, and 99 in 100 of "
+                f"the run's own have one of more than {limit:.3f}. What the networks say of it means little.",
                 icon=":material/explore_off:",
             )
     info = access.info(run)
@@ -248,14 +248,16 @@ def _neighbours(run: RunKey, found: Explained, known: dict[str, str]) -> None:
     )  # fmt: skip
     own, among = options.get(str(chosen), options[default])
     try:
-        nearest = computed.neighbours_of(run, found.images[own].embedding, among, NEIGHBOURS)
+        nearest = neighbours.of_vector(run, found.images[own].embedding, among, NEIGHBOURS)
+        if nearest is None:
+            st.info(f"This run has no {plain(titles[among])} embedding.")
+            return
         labels = access.labels(run)["label"]
-        entries = [(pair_id, among) for pair_id, _ in nearest]
         captions = {}
-        for pair_id, similarity in nearest:
+        for pair_id, similarity in zip(nearest.pair_ids, nearest.cosines, strict=True):
             same = "" if known.get(own) != pair_id else " · this file" if own == among else " · its twin"
             captions[pair_id, among] = f"{label_text(labels.get(pair_id))} · {similarity:.2f}{same}"
-        gallery(run, entries, key="upload-neighbour", captions=captions, columns=NEIGHBOURS)
+        gallery(run, list(captions), key="upload-neighbour", captions=captions, columns=NEIGHBOURS)
     except ArtifactError as error:
         explain(error)
         return

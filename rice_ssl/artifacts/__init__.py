@@ -1,6 +1,7 @@
 """The run directory: the only reader and writer of what a run leaves on disk. Imports no torch."""
 
 from rice_ssl.artifacts.ablation import ABLATION_FILE, read_ablation, write_ablation
+from rice_ssl.artifacts.arrow import vector_array
 from rice_ssl.artifacts.comparison import (
     COMPARISON_FILE,
     COMPARISON_SCHEMA_VERSION,
@@ -28,6 +29,7 @@ __all__ = [
     "read_ablation",
     "read_comparison",
     "sha256_file",
+    "vector_array",
     "write_ablation",
     "write_comparison",
 ]

@@ -33,6 +33,25 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+_VERIFIED: dict[str, tuple[tuple[int, ...], str]] = {}
+
+
+def verified_sha256(path: Path, *, anew: bool = False) -> str:
+    """The same, remembered in this process for as long as the file's times, size and identity stay what they were.
+
+    Args:
+        path: of the file.
+        anew: whether to read it in any case, as of a file that was just written.
+    """
+    state, name = path.stat(), os.path.abspath(path)
+    now = (state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino)
+    known = _VERIFIED.get(name)
+    if anew or known is None or known[0] != now:
+        known = (now, sha256_file(path))
+        _VERIFIED[name] = known
+    return known[1]
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock file; the system releases it when the process ends, however it ends.

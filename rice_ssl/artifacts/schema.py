@@ -21,12 +21,14 @@ class Table:
         file: path inside the run directory.
         columns: column name -> Arrow type; a table may hold more columns, never fewer.
         made_by: the command that writes it; ``{run}`` stands for the run directory.
+        row_group: rows in each row group of a table that rows are looked up in by pair: it is sorted by pair_id.
     """
 
     name: str
     file: str
     columns: dict[str, pa.DataType]
     made_by: str
+    row_group: int | None = None
 
 
 TABLES: dict[str, Table] = {
@@ -125,6 +127,7 @@ TABLES: dict[str, Table] = {
             "thumbnails/images.parquet",
             {"pair_id": _TEXT, "sensor": _TEXT, "width": _INT, "height": _INT, "jpeg": pa.binary()},
             "rice-ssl embed {run}",
+            row_group=2048,
         ),
         Table(
             "cross_validation",
@@ -288,7 +291,9 @@ TABLES: dict[str, Table] = {
             "map.parquet",
             {
                 "method": _TEXT,  # umap | tsne | pca
-                "space": _TEXT,  # embedding | projection | logits
+                "space": _TEXT,  # embedding | projection | logits | prototype_logits
+                "dimensions": _INT,  # 2 | 3
+                "seed": _INT,
                 "kind": _TEXT,  # image | prototype
                 "pair_id": _TEXT,  # null for prototypes
                 "sensor": _TEXT,  # null for prototypes
@@ -296,8 +301,34 @@ TABLES: dict[str, Table] = {
                 "cluster": _INT,  # cluster of the prototype, -1 for images
                 "x": _FLOAT,
                 "y": _FLOAT,
+                "z": _FLOAT,  # null in two dimensions
+                "fitted": pa.bool_(),  # whether the map was fitted on it; else it was laid into the fitted map
             },
             "rice-ssl map {run}",
+        ),
+        Table(
+            "neighbourhoods",
+            "neighbourhoods.parquet",
+            {
+                "pair_id": _TEXT,  # pairs with an embedding of the first two sensors
+                "overlap": _FLOAT,  # Jaccard index of the pair's nearest pairs in either sensor, in [0, 1]
+                "first_rank": _INT,  # of the second sensor's image of the pair, seen from the first's; 1 is nearest
+                "second_rank": _INT,  # of the first sensor's image, seen from the second's; null where not found
+            },
+            "rice-ssl map {run}",
+        ),
+        Table(
+            "assignments",
+            "assignments.parquet",
+            {
+                "step": _INT,  # of pretraining, before which the checkpoint was kept
+                "epoch": _FLOAT,
+                "pair_id": _TEXT,
+                "sensor": _TEXT,
+                "prototype": _INT,
+                "confidence": _FLOAT,  # soft-max probability at the run's temperature
+            },
+            "rice-ssl assignments {run}",
         ),
     )
 }
@@ -309,5 +340,6 @@ DOCUMENTS = {
     "audit": "rice-ssl audit {run}",
     "channels": "rice-ssl channels {run}",
     "attribution": "rice-ssl attribution {run}",
+    "map": "rice-ssl map {run}",
 }
 """JSON files of a run directory (``NAME.json``) and the command that makes each."""

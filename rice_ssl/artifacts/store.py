@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,13 +17,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
-from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
+from rice_ssl.artifacts.arrow import arrow_table, pieces, read_vector_files
+from rice_ssl.artifacts.files import atomic_path, locked, verified_sha256
 from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
+from rice_ssl.artifacts.query import query_files
+from rice_ssl.artifacts.rows import rows_of_pairs
 from rice_ssl.artifacts.schema import DOCUMENTS, SCHEMA_VERSION, TABLES, Table
+from rice_ssl.artifacts.table_files import (
+    ROWS_IN_PART,
+    folder_of,
+    is_of_table,
+    new_folder,
+    part_name,
+    remove_folder,
+    remove_former,
+    standing_files,
+)
 from rice_ssl.errors import ArtifactError
 
 RUN_FILE, EVENTS_FILE, CAMS_FILE = "run.json", "events.jsonl", "cams/cams.npy"
 _LOCK_FILE = "cache/lock"
+_ROW_GROUP = 32_768  # rows: so little is read to find those of one pair, and so much that columns compress
 
 
 class RunStore:
@@ -103,11 +119,33 @@ class RunStore:
 
     def has(self, name: str) -> bool:
         """Whether a table, or a JSON document, is there."""
-        return (self.root / TABLES[name].file).is_file() if name in TABLES else self.has_document(name)
+        return self.has_file(TABLES[name].file) if name in TABLES else self.has_document(name)
+
+    def has_file(self, file: str) -> bool:
+        """Whether a file of this run is there; that of a table also where its rows lie in parts."""
+        return (self.root / file).is_file() or (file.endswith(".parquet") and bool(self._standing(file)))
 
     def has_document(self, name: str) -> bool:
         """Whether a JSON document is there; a table may bear the same name."""
         return (self.root / f"{name}.json").is_file()
+
+    def files(self, name: str) -> list[Path]:
+        """The Parquet files of a table, checked, in the order of its rows; for DuckDB and for reading part by part.
+
+        Raises:
+            ArtifactError: it is not there, or was changed after it was written.
+        """
+        table = TABLES[name]
+        found = self._standing(table.file)
+        if not found:
+            raise ArtifactError(f"This run has no {table.file}. {self._remedy(table)}")
+        known = {noted_as for noted_as in self._hashes() if is_of_table(noted_as, table.file)}
+        if odd := sorted(known ^ set(found)) if known else []:
+            told = "is not there" if odd[0] in known else "is not of what the run wrote"
+            raise ArtifactError(f"{self.root / odd[0]} {told}: the table has other parts. {self._remedy(table)}")
+        for noted_as, path in found.items():
+            self._check(noted_as, path, table.made_by)
+        return list(found.values())
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read a table, or some of its columns.
@@ -115,8 +153,40 @@ class RunStore:
         Raises:
             ArtifactError: the file is missing, damaged, was changed after it was written, or lacks a column.
         """
-        arrow = self._read_arrow(TABLES[name], columns)
-        frame: pd.DataFrame = arrow.to_pandas()
+        frame: pd.DataFrame = self.read_arrow(name, columns).to_pandas()
+        return frame
+
+    def read_arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The same as an Arrow table, without an object for each row.
+
+        Raises:
+            ArtifactError: as :meth:`read_table`.
+        """
+        files = self._with_columns(name, columns)
+        wanted = list(columns) if columns else None
+        with self._readable(name):
+            return pa.concat_tables([pq.read_table(path, columns=wanted, memory_map=True) for path in files])
+
+    def column_names(self, name: str) -> list[str]:
+        """Names of a table's columns, in order.
+
+        Raises:
+            ArtifactError: as :meth:`read_table`.
+        """
+        files = self.files(name)
+        with self._readable(name):
+            names: list[str] = pq.read_schema(files[0]).names
+        return names
+
+    def read_rows(self, name: str, pair_ids: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+        """Rows that are about some pairs; of a table sorted by pair_id, as ``thumbnails``, no more than those is read.
+
+        Raises:
+            ArtifactError: as :meth:`read_table`.
+        """
+        files = self._with_columns(name, ["pair_id", *columns])
+        with self._readable(name):
+            frame: pd.DataFrame = rows_of_pairs(files, pair_ids, columns).to_pandas()
         return frame
 
     def read_vectors(self, name: str, column: str) -> npt.NDArray[np.float32] | None:
@@ -125,78 +195,161 @@ class RunStore:
         Raises:
             ArtifactError: as :meth:`read_table`; or the vectors differ in length.
         """
-        table = TABLES[name]
-        data = self._read_arrow(table, [column]).column(column).combine_chunks()
-        if len(data) == 0 or data.null_count == len(data):
-            return None
-        flat = data.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        if data.null_count or flat.size % len(data):
-            raise ArtifactError(
-                f"Column {column!r} of {self.root / table.file} has vectors of different lengths. "
-                f"Make it anew with `{self._command(table.made_by)}`."
-            )
-        vectors: npt.NDArray[np.float32] = flat.reshape(len(data), -1)
-        return vectors
+        files = self._with_columns(name, [column])
+        with self._readable(name):
+            try:
+                return read_vector_files(files, column)
+            except pa.ArrowInvalid:
+                raise
+            except ValueError:
+                table = TABLES[name]
+                raise ArtifactError(
+                    f"Column {column!r} of {self.root / table.file} has vectors of different lengths. "
+                    f"Make it anew with `{self._command(table.made_by)}`."
+                ) from None
 
-    def write_table(self, name: str, frame: pd.DataFrame) -> Path:
-        """Write a table atomically and note its hash in ``run.json``.
+    def query(self, sql: str, tables: Sequence[str], parameters: Sequence[Any] = ()) -> pa.Table:
+        """Ask DuckDB a question of tables, for what does not fit in memory; see :func:`query_files`.
+
+        Raises:
+            ArtifactError: a table is missing, damaged, was changed after it was written, or lacks a column.
+        """
+        files = {name: self._with_columns(name, None) for name in tables}
+        try:
+            return query_files(sql, files, parameters)
+        except duckdb.Error as error:
+            remedies = " ".join(self._remedy(TABLES[name]) for name in tables)
+            told = str(error).splitlines()[0]
+            raise ArtifactError(f"{self.root} cannot be asked of {', '.join(tables)} ({told}). {remedies}") from None
+
+    def write_table(self, name: str, frame: pd.DataFrame | pa.Table) -> Path:
+        """Write a table atomically and note its hash in ``run.json``; beyond 250,000 rows in parts.
+
+        Returns:
+            The file, or the folder of its parts.
 
         Raises:
             ArtifactError: a column of the schema is missing from ``frame``.
         """
         table = TABLES[name]
-        lacking = [column for column in table.columns if column not in frame.columns]
-        if lacking:
-            raise ArtifactError(f"Table {name!r} cannot be written: it lacks {', '.join(lacking)}.")
-        arrays: dict[str, Any] = {}
-        for column in frame.columns:
-            kind = table.columns.get(str(column))
-            values = frame[column]
-            if kind is not None and pa.types.is_list(kind):
-                arrays[str(column)] = pa.array([None if v is None else np.asarray(v) for v in values], type=kind)
-            else:
-                arrays[str(column)] = pa.array(values, type=kind, from_pandas=True)
+        if table.row_group is not None:
+            frame = _by_pair(frame)
+        if len(frame) > ROWS_IN_PART:
+            return self.write_parts(name, pieces(frame, ROWS_IN_PART))
+        content = arrow_table(table, frame)
         path = self.root / table.file
         with atomic_path(path) as temporary:
-            pq.write_table(pa.table(arrays), temporary, compression="zstd")
-        self.note_hash(table.file)
+            _write_parquet(table, content, temporary)
+        self._note(table.file, {table.file: path})
+        remove_folder(folder_of(path))
         return path
 
-    def _read_arrow(self, table: Table, columns: Sequence[str] | None) -> pa.Table:
+    def write_parts(self, name: str, frames: Iterable[pd.DataFrame | pa.Table]) -> Path:
+        """Write a table in parts, a frame each, none longer than memory allows; the table is replaced at the end.
+
+        Rows of ``thumbnails`` are best given in the order of their pairs: so they are found fastest.
+
+        Returns:
+            The folder of its parts.
+
+        Raises:
+            ArtifactError: a column of the schema is missing from a frame.
+            ValueError: there is no frame.
+        """
+        table = TABLES[name]
         path = self.root / table.file
-        remedy = f"Make it with `{self._command(table.made_by)}`."
-        if not path.is_file():
-            raise ArtifactError(f"This run has no {table.file}. {remedy}")
-        self.check_hash(table.file, table.made_by)
+        folder = folder_of(path)
+        with new_folder(folder) as temporary:
+            count = 0
+            for frame in frames:
+                _write_parquet(table, arrow_table(table, frame), temporary / part_name(count))
+                count += 1
+            if not count:
+                raise ValueError(f"Table {name!r} cannot be written: there are no frames; give one, if an empty one.")
+        parts = [folder / part_name(number) for number in range(count)]
+        self._note(table.file, {part.relative_to(self.root).as_posix(): part for part in parts})
+        path.unlink(missing_ok=True)
+        remove_former(folder)
+        return folder
+
+    def _standing(self, file: str) -> dict[str, Path]:
+        return standing_files(self.root, file, self._hashes)
+
+    def _with_columns(self, name: str, columns: Sequence[str] | None) -> list[Path]:
+        """Checked files of a table, each of which has the columns; those of the schema where none are named."""
+        table, files = TABLES[name], self.files(name)
+        with self._readable(name):
+            for path in files:
+                present = pq.read_schema(path).names
+                lacking = [c for c in (columns or table.columns) if c not in present]
+                if lacking:
+                    raise ArtifactError(f"{path} lacks the column {lacking[0]!r}. {self._remedy(table)}")
+        return files
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """What Parquet says of a damaged file, as a sentence with its remedy."""
+        table = TABLES[name]
         try:
-            present = pq.read_schema(path).names
-            lacking = [c for c in (columns or table.columns) if c not in present]
-            if lacking:
-                raise ArtifactError(f"{path} lacks the column {lacking[0]!r}. {remedy}")
-            return pq.read_table(path, columns=list(columns) if columns else None, memory_map=True)
+            yield
         except (pa.ArrowInvalid, OSError) as error:
-            raise ArtifactError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). {remedy}") from None
+            raise ArtifactError(
+                f"{self.root / table.file} cannot be read as Parquet ({str(error).splitlines()[0]}). "
+                f"{self._remedy(table)}"
+            ) from None
+
+    def _remedy(self, table: Table) -> str:
+        return f"Make it with `{self._command(table.made_by)}`."
 
     # -- hashes ---------------------------------------------------------------------------------------------------
 
     def note_hash(self, file: str) -> None:
-        """Note the hash and size of a file of this run in ``run.json``."""
+        """Note the hash and size of a file of this run in ``run.json``; of a table also where its rows lie in parts."""
+        standing = {} if (self.root / file).is_file() or not file.endswith(".parquet") else self._standing(file)
+        self._note(file, standing or {file: self.root / file})
+
+    def _note(self, file: str, written: Mapping[str, Path]) -> None:
+        """Note files in place of what was noted of ``file``, a table's in one part or many."""
         if self.exists:
-            path = self.root / file
-            entry = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
-            self.update_info(hashes={**self.info()["hashes"], file: entry})
+            entries = {
+                name: {"sha256": verified_sha256(path, anew=True), "bytes": path.stat().st_size}
+                for name, path in written.items()
+            }
+            kept = {name: entry for name, entry in self._hashes().items() if not is_of_table(name, file)}
+            self.update_info(hashes={**kept, **entries})
+
+    def _hashes(self) -> Mapping[str, Any]:
+        hashes: Mapping[str, Any] = self.info()["hashes"] if self.exists else {}
+        return hashes
+
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of a table as it is; of one in parts, of their hashes, each on a line.
+
+        Raises:
+            ArtifactError: it is not there, or was changed after it was written.
+        """
+        found = [verified_sha256(path) for path in self.files(name)]
+        return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
     def check_hash(self, file: str, made_by: str) -> None:
         """Compare a file with the hash noted when it was written; a file without a note passes.
 
+        A file is read for it once in a process, and again where its time or size is another one.
+
+        Args:
+            file: of this run; of a table also where its rows lie in parts.
+            made_by: the command that makes it.
+
         Raises:
             ArtifactError: the file is not what the pipeline wrote.
         """
-        if not self.exists:
-            return
-        noted = self.info()["hashes"].get(file)
-        path = self.root / file
-        if noted and (path.stat().st_size != noted["bytes"] or sha256_file(path) != noted["sha256"]):
+        standing = {} if (self.root / file).is_file() or not file.endswith(".parquet") else self._standing(file)
+        for noted_as, path in (standing or {file: self.root / file}).items():
+            self._check(noted_as, path, made_by)
+
+    def _check(self, noted_as: str, path: Path, made_by: str) -> None:
+        noted = self._hashes().get(noted_as)
+        if noted and (path.stat().st_size != noted["bytes"] or verified_sha256(path) != noted["sha256"]):
             raise ArtifactError(
                 f"{path} was changed after the run wrote it (its SHA-256 does not match run.json). "
                 f"Make it anew with `{self._command(made_by)}`."
@@ -330,11 +483,17 @@ class RunStore:
         return found
 
     def remove(self, *files: str) -> None:
-        """Remove files that no longer hold, and their noted hashes; a file that is not there is passed over."""
+        """Remove files that no longer hold, and their noted hashes; a file that is not there is passed over.
+
+        Of a table whose rows lie in parts, ``files`` names the single file that it would be.
+        """
         for file in files:
-            (self.root / file).unlink(missing_ok=True)
-        hashes = self.info()["hashes"] if self.exists else {}
-        kept = {file: entry for file, entry in hashes.items() if file not in files}
+            path = self.root / file
+            path.unlink(missing_ok=True)
+            if file.endswith(".parquet"):
+                remove_folder(folder_of(path))
+        hashes = self._hashes()
+        kept = {name: entry for name, entry in hashes.items() if not any(is_of_table(name, file) for file in files)}
         if kept != hashes:
             self.update_info(hashes=kept)
 
@@ -353,3 +512,19 @@ class RunStore:
         if not isinstance(content, dict):
             raise ArtifactError(f"{path} does not hold a JSON object. Make it anew with `{command}`.")
         return content
+
+
+def _by_pair(frame: pd.DataFrame | pa.Table) -> pd.DataFrame | pa.Table:
+    """The rows in the order of their pairs, in which they are looked up."""
+    if isinstance(frame, pa.Table):
+        return frame.sort_by([("pair_id", "ascending"), ("sensor", "ascending")])
+    if frame.get("pair_id") is None or frame["pair_id"].is_monotonic_increasing:
+        return frame
+    return frame.sort_values("pair_id", kind="stable")
+
+
+def _write_parquet(table: Table, content: pa.Table, path: Path) -> None:
+    repeated = [field.name for field in content.schema if not pa.types.is_list(field.type)]
+    pq.write_table(
+        content, path, compression="zstd", row_group_size=table.row_group or _ROW_GROUP, use_dictionary=repeated
+    )

@@ -16,7 +16,7 @@ from rice_ssl.attribution.baseline_maps import centred_gaussian, random_maps
 from rice_ssl.attribution.explained import Explained, ExplainedImage, MapTrust, Values
 from rice_ssl.attribution.faithfulness import deletion_insertion
 from rice_ssl.attribution.removal import blurred
-from rice_ssl.embeddings.extract import embed_batch
+from rice_ssl.embeddings.extract import Networks, embed_batch
 from rice_ssl.embeddings.run_networks import RunNetworks, load_run_networks
 from rice_ssl.errors import InputError
 from rice_ssl.models.classifier import FusedClassifier, used_slots
@@ -77,6 +77,28 @@ class RunExplainer:
                 prototype_probabilities=None if prototypes is None else softmax(prototypes / temperature),
             )
         return Explained(images, self._joint(found, order))
+
+    def embed(self, name: str, picture: npt.NDArray[np.uint8]) -> dict[str, Values]:
+        """Embed one picture, as ``rice-ssl embed`` embeds those of the run, and nothing more.
+
+        Args:
+            name: of the sensor.
+            picture: as :meth:`explain` takes it.
+
+        Returns:
+            ``embedding``, shape (E,), and ``projection``, shape (P,), of length 1, where there is a SwAV head.
+
+        Raises:
+            InputError: as :meth:`explain`.
+        """
+        own = self.own.networks
+        asked = own if own.swav is None else Networks(swav=own.swav)  # a classifier would be asked for maps, too
+        found = embed_batch(self._normalised({name: picture}, [name]), asked, self._slots([name]))
+        return {
+            space: np.asarray(found[space][0].float().cpu().numpy())
+            for space in ("embedding", "projection")
+            if space in found
+        }
 
     def measure(
         self,

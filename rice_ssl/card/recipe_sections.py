@@ -114,11 +114,18 @@ def ethics(facts: Facts) -> Section:
     )
 
 
+def _noted_hash(hashes: dict[str, Any], file: str) -> str:
+    """Hash of a file as run.json notes it; of a table in parts how many they are."""
+    parts = [name for name in hashes if name.startswith(f"{file.removesuffix('.parquet')}/")]
+    noted = section(hashes, file).get("sha256")
+    return str(noted) if noted is not None else f"in {len(parts)} parts" if parts else "not noted"
+
+
 def provenance(facts: Facts) -> Section:
     """Hashes, versions, and when each stage was done."""
     info, hashes = facts.info, section(facts.info, "hashes")
     files = ["manifest.parquet", *facts.files]
-    rows = [[code(name), code(section(hashes, name).get("sha256", "not noted"))] for name in files]
+    rows = [[code(name), code(_noted_hash(hashes, name))] for name in files]
     stages = [
         [name, setting(section({"stage": one}, "stage").get("finished")), setting(one.get("seconds"))]
         for name, one in section(info, "stages").items()

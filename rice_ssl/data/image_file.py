@@ -15,7 +15,7 @@ from rice_ssl.errors import InputError
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 512 * 1024 * 1024
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-_REDUCING_GAP = 2.0  # a fast coarse reduction stops at twice the size asked for; the rest is antialiased
+REDUCING_GAP = 2.0  # a fast coarse reduction stops at twice the size asked for; the rest is antialiased
 
 
 def open_image(path: Path, *, size: tuple[int, int] | None = None) -> Image.Image:
@@ -74,13 +74,13 @@ def decode_image(content: bytes, name: str, *, size: tuple[int, int] | None = No
                     f"{name} has {opened.width}x{opened.height} pixels, more than {MAX_PIXELS:,}: make it smaller."
                 )
             if size is not None:
-                gap = int(max(size) * _REDUCING_GAP)
+                gap = int(max(size) * REDUCING_GAP)
                 opened.draft(None, (gap, gap))
             opened.load()
             image = _three_bands(ImageOps.exif_transpose(opened))
             if size is not None and image.size != (size[1], size[0]):
                 bilinear = Image.Resampling.BILINEAR
-                image = image.resize((size[1], size[0]), bilinear, reducing_gap=_REDUCING_GAP)
+                image = image.resize((size[1], size[0]), bilinear, reducing_gap=REDUCING_GAP)
             return image
     except InputError:
         raise

@@ -1,4 +1,4 @@
-"""How far a map may be believed: whether neighbours on it are neighbours in the space it was made from."""
+"""How far a map may be believed: whether neighbours on it are neighbours in its space, and the other way round."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ FEWEST = 50
 
 @dataclass(frozen=True)
 class MapQuality:
-    """Two measures of one map.
+    """Three measures of one map.
 
     Attributes:
         trustworthiness: in [0, 1]; 1 less a penalty for every false neighbour, that grows with the rank which the false
             neighbour has in the original space.
+        continuity: in [0, 1]; 1 less a penalty for every neighbour of the original space that the map tore away, which
+            grows with the rank that it has on the map.
         shared: in [0, 1]; of an image's neighbours on the map, the share that are among its as many nearest in the
             original space; mean over images.
         neighbours: counted for each image.
@@ -28,6 +30,7 @@ class MapQuality:
     """
 
     trustworthiness: float
+    continuity: float
     shared: float
     neighbours: int
     images: int
@@ -44,7 +47,7 @@ def map_quality(
 
     Args:
         original: vectors, shape (N, D), finite.
-        points: their places on the map, shape (N, 2), finite, no unit; compared by Euclidean distance.
+        points: their places on the map, shape (N, 2) or (N, 3), finite, no unit; compared by Euclidean distance.
         metric: of the original space: ``cosine`` or ``euclidean``.
         neighbours: k, at least 1 and below N / 2.
 
@@ -52,21 +55,27 @@ def map_quality(
         ValueError: the shapes do not match, or k is out of range; the message gives the values.
 
     Source:
-        Venna and Kaski 2001 (trustworthiness, as scikit-learn has it); the share is the k-nearest-neighbour
-        preservation of Lee and Verleysen 2009, Q_NX(k), here with k nearest by index where distances tie.
+        Venna and Kaski 2001 (trustworthiness, as scikit-learn has it, and continuity, which is the same with the two
+        spaces changing places; for cosines of rows of length 1, which Euclidean distances rank alike); the share is the
+        k-nearest-neighbour preservation of Lee and Verleysen 2009, Q_NX(k), here with k nearest by index where
+        distances tie.
     """
     if original.ndim != 2 or points.ndim != 2 or len(original) != len(points):
         raise ValueError(
-            f"original has shape {original.shape} and points {points.shape}: give (N, D) and (N, 2) of the same N."
+            f"original has shape {original.shape} and points {points.shape}: give (N, D) and (N, 2 or 3) of the same N."
         )
     if not 1 <= neighbours < len(points) / 2:
         raise ValueError(f"neighbours is {neighbours} for {len(points)} images: take at least 1 and fewer than half.")
-    near_there = _nearest(original, metric, neighbours)
-    near_here = _nearest(points, "euclidean", neighbours)
-    shared = [np.isin(here, there).mean() for here, there in zip(near_here, near_there, strict=True)]
+    there, here = np.asarray(original, dtype=np.float64), np.asarray(points, dtype=np.float64)
+    if metric == "cosine":
+        norms = np.linalg.norm(there, axis=1, keepdims=True)
+        there = there / np.where(norms > 0, norms, 1)
+    near_there, near_here = _nearest(there, metric, neighbours), _nearest(here, "euclidean", neighbours)
+    shared = (near_here[:, :, None] == near_there[:, None, :]).any(axis=2)
     return MapQuality(
-        trustworthiness=float(trustworthiness(original, points, n_neighbors=neighbours, metric=metric)),
-        shared=float(np.mean(shared)),
+        trustworthiness=float(trustworthiness(there, here, n_neighbors=neighbours, metric=metric)),
+        continuity=float(trustworthiness(here, there, n_neighbors=neighbours)),
+        shared=float(shared.mean()),
         neighbours=neighbours,
         images=len(points),
     )

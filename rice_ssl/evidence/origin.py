@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rice_ssl import __version__
-from rice_ssl.artifacts import TABLES, RunStore, sha256_file
+from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evidence.leaf import FileHash, RunFacts
 
@@ -48,7 +48,7 @@ def run_facts(store: RunStore, judged_by: str | None, missing: list[str], made: 
         judged_by=judged_by,
         weights_of=str(other) if other else None,
         weights=_weights(store, missing),
-        manifest=sha256_file(store.root / TABLES["manifest"].file),
+        manifest=store.hash_of("manifest"),
         missing=tuple(missing),
     )
 

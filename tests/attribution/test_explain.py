@@ -78,6 +78,17 @@ def test_one_image_alone_is_said_the_same_of_and_there_is_no_joint_prediction(ru
     assert alone.images["rgnir"].cam == pytest.approx(both.images["rgnir"].cam, abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_embedded_as_the_pipeline_embedded_it(runs, kind):
+    store = runs[kind]
+    explainer, table = RunExplainer(store.root), store.read_table("embeddings").set_index(["pair_id", "sensor"])
+    for name, picture in uploaded(store, "id_007", "rgb", "rgnir").items():
+        found = explainer.embed(name, picture)
+        assert set(found) == {"embedding", "projection"}
+        for space, vector in found.items():
+            assert vector == pytest.approx(np.asarray(table.loc[("id_007", name), space]), abs=1e-4)
+
+
 def test_maps_are_captums(runs):
     explainer = RunExplainer(runs["shared"].root)
     pictures = uploaded(runs["shared"], "id_004", "rgb")

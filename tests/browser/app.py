@@ -14,7 +14,18 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).parent.parent.parent
-SCREENS = ("Overview", "Leaf", "Upload", "Sensors", "Attribution", "Runs", "Map", "Prototypes", "Training")
+SCREENS = (
+    "Overview",
+    "Leaf",
+    "Similar leaves",
+    "Upload",
+    "Sensors",
+    "Attribution",
+    "Runs",
+    "Map",
+    "Prototypes",
+    "Training",
+)
 """Those that show a run; Ablation shows a grid of them."""
 FLAGS = [
     "--headless",

@@ -1,4 +1,4 @@
-"""Reach into plotly's figures: where a point is on the screen, and how to draw a selection."""
+"""Reach into plotly's figures: where a point is on the screen."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ _POINTS = """plot => plot.calcdata.flatMap(points => {
 
 def stars(page: Page) -> dict[Any, dict[str, Any]]:
     """Stars of the map of prototypes by number, and the ``ring``: place on the figure in pixels, and prototype."""
-    found = _last_plot(page).evaluate(_POINTS)
+    found = _stars_plot(page).evaluate(_POINTS)
     return {"ring" if point["name"] == "Chosen" else point["prototype"]: point for point in found}
 
 
 def click_star(page: Page, number: int) -> None:
     star = stars(page)[number]
-    _last_plot(page).click(position={"x": star["x"], "y": star["y"]}, force=True)
+    _stars_plot(page).click(position={"x": star["x"], "y": star["y"]}, force=True)
     settle(page)
 
 
@@ -37,30 +37,5 @@ def choose_prototype(page: Page, number: int) -> None:
     settle(page)
 
 
-def select_box(page: Page, share: float = 1.0) -> None:
-    """Draw a box over the left ``share`` of the map."""
-    plot = _last_plot(page)
-    plot.scroll_into_view_if_needed()
-    plot.hover()
-    page.locator('[data-title="Box Select"]').last.click()
-    area = plot.locator(".nsewdrag").first.bounding_box()
-    page.mouse.move(area["x"] + 2, area["y"] + 2)
-    page.mouse.down()
-    page.mouse.move(area["x"] + share * area["width"] - 2, area["y"] + area["height"] - 2, steps=6)
-    page.mouse.up()
-    settle(page)
-
-
-def dimmed(page: Page) -> int:
-    """Points of the map that are shown as not selected."""
-    return int(
-        _last_plot(page).evaluate(
-            """plot => plot._fullData.reduce((n, trace) => n + (trace.selectedpoints && trace.customdata ?
-            trace.customdata.length - trace.selectedpoints.length : 0), 0)"""
-        )
-    )
-
-
-def _last_plot(page: Page) -> Locator:
-    page.wait_for_selector(".js-plotly-plot .nsewdrag")
-    return page.locator(".js-plotly-plot").last
+def _stars_plot(page: Page) -> Locator:
+    return page.locator('[class*="st-key-prototype_map_"] .js-plotly-plot').last

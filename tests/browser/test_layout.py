@@ -4,12 +4,13 @@ import pytest
 
 from tests.browser.app import show
 from tests.browser.contrast import contrast_of
+from tests.browser.map_viewer import view
 
 TEXTS = {  # screen -> texts of its figures
     "": (".textpoint text", ".xtick text", ".ytick text"),
     "sensors": (".annotation text", ".xtick text", ".ytick text", ".xtitle", ".ytitle", ".bartext"),
     "sensors?part=Trained+sensor+by+sensor": (".annotation text", ".legendtext", ".xtick text", ".ytick text"),
-    "map": (".legendtext",),
+    "similar": (".legendtext", ".xtick text", ".ytick text"),
     "prototypes": (".legendtext", ".xtick text", ".xtitle"),
 }
 
@@ -60,21 +61,42 @@ def test_text_around_a_pair_has_contrast(screen_of, scheme):
         assert min(ratios) >= 4.5, (kind, ratios)
 
 
-def test_the_toolbar_does_not_cover_the_legend(screen_of):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_around_the_map_has_contrast(screen_of, scheme):
+    page = screen_of("map", scheme=scheme, scale=3)
+    view(page)
+    for kind in (".legend button", ".legend .symbol", ".toolbar button"):
+        texts = page.locator(f".map-view {kind}:visible")
+        assert texts.count() > 0, kind
+        ratios = [contrast_of(texts.nth(number)) for number in range(min(6, texts.count()))]
+        assert min(ratios) >= 4.5, (kind, ratios)
+
+
+def test_the_toolbar_does_not_cover_the_map_or_its_legend(screen_of):
     page = screen_of("map")
-    plot = page.locator(".js-plotly-plot").first
-    plot.hover()
-    (bar,) = boxes(plot.locator(".modebar"))
-    for entry in boxes(plot.locator(".legend .traces")):
-        assert entry["y"] > bar["y"] + bar["height"] or entry["x"] + entry["width"] < bar["x"]
-    ground = plot.locator(".modebar-group").first.evaluate("bar => getComputedStyle(bar).backgroundColor")
-    assert ground in {"rgba(0, 0, 0, 0)", "transparent"}
+    of = view(page)
+    bar, points = of.locator(".toolbar").bounding_box(), of.locator(".stage").bounding_box()
+    assert bar["y"] + bar["height"] <= points["y"]
+    for entry in boxes(of.locator(".legend button")):
+        assert entry["y"] >= points["y"] + points["height"]
 
 
 def test_the_map_fits_above_the_fold(screen_of):
     page = screen_of("map")
-    plot = page.locator(".js-plotly-plot").first.bounding_box()
-    assert plot["y"] + plot["height"] <= 900
+    points = view(page).locator(".stage").bounding_box()
+    assert points["y"] + points["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_the_map_and_its_panel_fit_the_width(screen_of, width):
+    page = screen_of("map?selection=umap.embedding.2.0~box~0_0_65535_65535", width=width)
+    points = view(page).locator(".stage").bounding_box()
+    assert points["x"] >= 0
+    assert points["x"] + points["width"] <= width
+    assert points["width"] >= 0.8 * width if width < 640 else points["width"] > 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for one in boxes(page.locator(".st-key-map_clear button, .st-key-map_leaf button, .st-key-map_similar button")):
+        assert one["x"] + one["width"] <= width
 
 
 @pytest.mark.parametrize("width", [420, 1280, 1440])

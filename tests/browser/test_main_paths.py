@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.app import ROOT, SCREENS, go, served_app, settle, show
-from tests.browser.plots import choose_prototype, click_star, select_box, stars
+from tests.browser.map_viewer import counted, select_box, view
+from tests.browser.plots import choose_prototype, click_star, stars
 from tests.fakes import QUEUE_STEP
 
 
@@ -74,8 +75,8 @@ def test_filters_are_in_the_link(page):
     box.press("Enter")
     settle(page)
     expect(page).to_have_url(re.compile("leaf_search=id_001"))
-    page.show("map?map_lines=true&map_labels=brown")
-    expect(page.get_by_role("switch", name="Join pairs")).to_be_checked()
+    page.show("map?map_lines=true&map_labels=brown")  # as a former version wrote it
+    expect(page.get_by_role("combobox", name="Join pairs")).to_have_value("lines")
 
 
 def test_follow_a_disagreement_to_its_leaf(page):
@@ -124,18 +125,80 @@ def test_select_on_the_map(page):
     select_box(page)
     expect(page.get_by_text("60 pairs selected")).to_be_visible()
     expect(page.get_by_text("12 of them are shown, drawn at random.")).to_be_visible()
+    assert counted(page) == 120
+
+
+def test_a_pointed_image_is_told_and_a_clicked_pair_is_shown(page):
+    page.show("map?map_search=id_0007")
+    canvas = view(page).locator("canvas.over")
+    canvas.scroll_into_view_if_needed()
+    box, tooltip = canvas.bounding_box(), view(page).locator(".tooltip")
+    across, down = _where(canvas)
+    page.mouse.move(box["x"] + across + 3, box["y"] + down)
+    page.mouse.move(box["x"] + across, box["y"] + down)
+    expect(tooltip).to_contain_text("id_0007")
+    expect(tooltip).to_contain_text("label brown")
+    expect(tooltip.locator("img")).to_have_count(1)
+    page.mouse.down()
+    page.mouse.up()
+    settle(page)
+    expect(page).to_have_url(re.compile("pair=id_0007"))
+    expect(page.locator('[data-testid="stImage"] img[alt*="id_0007"]').first).to_be_visible()
+
+
+def _where(canvas):
+    """Middle of the topmost ring on the map, in pixels of the canvas: a search rings what it finds."""
+    return canvas.evaluate(
+        """canvas => {
+          const {width, height} = canvas, {data} = canvas.getContext("2d").getImageData(0, 0, width, height)
+          for (let k = 0; k < data.length; k += 4) {
+            if (data[k] > 190 && data[k + 1] > 60 && data[k + 1] < 130 && data[k + 2] < 40 && data[k + 3] > 200) {
+              const ratio = width / canvas.clientWidth
+              return [(k / 4 % width) / ratio, Math.floor(k / 4 / width) / ratio + 8]
+            }
+          }
+        }"""
+    )
 
 
 def test_images_as_points(page):
     page.show("map?space=Logits&method=t-SNE&images=true&map_lines=true")
-    expect(page.locator(".js-plotly-plot image")).to_have_count(1)
-    expect(page.locator(".js-plotly-plot .legendtext").filter(has_text="prediction is wrong")).to_have_count(1)
-    expect(page.get_by_text("only these can be selected")).to_be_visible()
-    expect(page.get_by_role("switch", name="Join pairs")).to_be_disabled()
+    expect(page.get_by_text(re.compile("of 120 images in view, at most one for each cell of a grid"))).to_be_visible()
+    expect(page.get_by_text(re.compile("red where the prediction is wrong"))).to_be_visible()
+    expect(page.get_by_role("combobox", name="Join pairs")).to_be_disabled()
     expect(page.get_by_role("combobox", name="Colour")).to_be_disabled()
-    expect(page.get_by_label("Find a pair")).to_be_disabled()
+    before = page.get_by_text("images in view").inner_text()
+    for _ in range(4):
+        view(page).get_by_role("button", name="Zoom in").click()
+    expect(page.get_by_text("images in view")).not_to_have_text(before)
+    settle(page)
+    among = int(re.search(r"of (\d+) images", page.get_by_text("images in view").inner_text()).group(1))
+    assert among < 120
+    view(page).get_by_role("button", name="Reset view").click()
+    settle(page)
     select_box(page)
     expect(page.get_by_text("pairs selected")).to_be_visible()
+
+
+def test_three_dimensions_turn_and_do_not_select(page):
+    page.show("map?map_3d=true")
+    expect(page.locator(".js-plotly-plot canvas").first).to_be_visible()
+    expect(page.get_by_text("Nothing can be selected here")).to_be_visible()
+    expect(page.get_by_role("switch", name="Images as points")).to_be_disabled()
+
+
+def test_pairs_that_the_sensors_place_differently_lead_to_their_leaves(page):
+    page.show("map")
+    page.get_by_text("Do the two sensors place pairs alike?").click()
+    settle(page)
+    expect(page.get_by_text(re.compile("overlap is 0.\\d\\d on average over 60 pairs"))).to_be_visible()
+    grid = page.locator('[data-testid="stDataFrame"]').last
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 54)
+    page.wait_for_selector('h1:has-text("Leaf")')
+    settle(page)
+    expect(page).to_have_url(re.compile("pair=id_"))
 
 
 def test_open_a_prototype(page):

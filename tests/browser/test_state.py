@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.app import go, served_app, settle, show
-from tests.browser.plots import dimmed, select_box
+from tests.browser.map_viewer import counted, said_images, said_pairs, select_box, select_lasso, view
 from tests.fakes import write_fake_run
 
 LINKS = {  # screen -> link with every bound value changed, and controls that must show it
@@ -28,12 +28,12 @@ LINKS = {  # screen -> link with every bound value changed, and controls that mu
         [("radio", "Training", None), ("radio", "RGNIR only", None)],
     ),
     "map": (
-        "space=Logits&method=t-SNE&colour=Sensor&map_lines=true&map_labels=brown&map_splits=Training&map_search=id_00",
+        "space=Logits&method=t-SNE&colour=Sensor&map_lines=arrows&map_labels=brown&map_splits=Training&map_search=id_00",
         [
-            ("radio", "Logits", None),
+            ("combobox", "Space", "Logits"),
             ("radio", "t-SNE", None),
             ("combobox", "Colour", "Sensor"),
-            ("switch", "Join pairs", None),
+            ("combobox", "Join pairs", "arrows"),
             ("textbox", "Find a pair", "id_00"),
         ],
     ),
@@ -74,27 +74,63 @@ def test_the_pair_survives_another_screen(page):
 def test_a_selection_survives_colour_lines_and_another_screen(page):
     page.show("map")
     select_box(page, share=0.5)
-    words = page.get_by_text(re.compile(r"^\d+ pairs selected$")).inner_text()
-    away = dimmed(page)
-    assert 0 < away < 120
-    expect(page.get_by_text(words)).to_be_visible()
+    pairs, images = said_pairs(page), said_images(page)
+    assert 0 < images < 120
+    assert counted(page) == images
     page.get_by_role("combobox", name="Colour").click()
     page.get_by_role("option", name="Sensor", exact=True).click()
     settle(page)
-    expect(page.get_by_text(words)).to_be_visible()
-    assert dimmed(page) == 120 - 2 * int(words.split()[0])  # a new figure marks both images of each pair
-    page.get_by_text("Join pairs").click()
+    assert (said_pairs(page), said_images(page), counted(page)) == (pairs, images, images)
+    page.get_by_role("combobox", name="Join pairs").click()
+    page.get_by_role("option", name="arrows", exact=True).click()
     settle(page)
-    expect(page.get_by_text(words)).to_be_visible()
+    assert (said_pairs(page), counted(page)) == (pairs, images)
+    page.get_by_role("radio", name="PCA").check(force=True)
+    settle(page)
+    assert (said_pairs(page), said_images(page)) == (pairs, images)
+    expect(page.get_by_text("drawn on UMAP of embeddings, seed 0 and marked here")).to_be_visible()
+    assert view(page).get_attribute("data-shape") == ""
+    page.get_by_role("radio", name="UMAP").check(force=True)
+    settle(page)
     go(page, "Leaf")
     go(page, "Map")
-    expect(page.get_by_text(words)).to_be_visible()
+    assert (said_pairs(page), counted(page)) == (pairs, images)
+    expect(page).to_have_url(re.compile("selection=umap.embedding.2.0~box~"))
     select_box(page, share=0.25)
-    expect(page.get_by_text(words)).to_have_count(0)
-    page.get_by_role("button", name="Clear").click()
+    assert 0 < said_images(page) < images
+    assert counted(page) == said_images(page)
+    page.locator(".st-key-map_clear button").click()
     settle(page)
     expect(page.get_by_text("Draw a lasso or a box")).to_be_visible()
-    assert dimmed(page) == 0
+    assert counted(page) == 0
+    assert "selection=" not in page.url
+
+
+def test_a_link_with_a_lasso_selects_the_same_images_anywhere(page, browser, served):
+    page.show("map?space=Projections&map_labels=brown&map_labels=blast")
+    select_lasso(page, [(0.2, 0.1), (0.9, 0.35), (0.15, 0.6), (0.8, 0.95), (0.6, 0.05), (0.3, 0.9)])  # crosses itself
+    pairs, images = said_pairs(page), said_images(page)
+    assert counted(page) == images > 0
+    context = browser.new_context(viewport={"width": 900, "height": 700}, color_scheme="dark")
+    other = context.new_page()
+    show(other, page.url)
+    assert (said_pairs(other), said_images(other), counted(other)) == (pairs, images, images)
+    other.get_by_role("button", name="Open on Leaf").click()
+    other.wait_for_selector('h1:has-text("Leaf")')
+    settle(other)
+    expect(other.get_by_text(f"1 of {pairs}", exact=True)).to_be_visible()
+    context.close()
+
+
+def test_a_selection_on_one_seed_is_marked_on_the_other(page):
+    page.show("map?map_seed=both")
+    select_box(page, share=0.5)
+    images = said_images(page)
+    assert (counted(page, 0), view(page, 1).get_attribute("data-shape")) == (images, "")
+    select_box(page, share=0.4, number=1)
+    expect(page).to_have_url(re.compile("selection=umap.embedding.2.1~box~"))
+    assert view(page, 0).get_attribute("data-shape") == ""
+    assert counted(page, 1) == said_images(page)
 
 
 def test_a_link_from_another_run_stays_in_it(page, tmp_path):

@@ -11,7 +11,7 @@ from rice_ssl.artifacts import write_comparison
 from tests.dashboard.judged import write_judged_run
 from tests.fakes import write_fake_run
 
-SCREENS = ("overview", "leaf", "sensors", "runs", "map", "prototypes", "training")
+SCREENS = ("overview", "leaf", "similar", "sensors", "runs", "map", "prototypes", "training")
 
 
 @pytest.fixture(autouse=True)

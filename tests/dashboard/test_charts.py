@@ -1,14 +1,15 @@
 """Figures by values: what they send to the browser, who is drawn over whom, which colours."""
 
+import base64
 import json
 
 import numpy as np
 import pandas as pd
-import pytest
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
 from dashboard.charts.figures import CLASS_COLOURS, CLUSTER_COLOURS, INK, alternating, cluster_colour
-from dashboard.charts.map import point_map, spread_out
+from dashboard.charts.map import map_in_space
+from dashboard.charts.map_colours import colour_numbers, colour_values
 from dashboard.charts.prototypes import prototype_map
 from dashboard.charts.sensors import counts_matrix
 
@@ -53,36 +54,67 @@ def test_alternating_draws_every_point_once_and_lets_groups_take_turns():
     assert all((a == b).all() for (_, a), (_, b) in zip(turns, again, strict=True))
 
 
+def in_space(count=60, colour="label", chosen=()):
+    """The map in three dimensions of :func:`points`, coloured by a column, as the browser gets it."""
+    frame = points(count)
+    values = frame[colour].astype("category")
+    return sent(
+        map_in_space(
+            np.column_stack([frame["x"], frame["y"], np.arange(count)]),
+            colour_values(values, dict(zip(values.cat.categories, ("#111111", "#222222", "#333333"), strict=False))),
+            (frame["sensor"] == "rgnir").to_numpy(dtype=int),
+            titles=list(TITLES.values()),
+            hover=frame["hover"].tolist(),
+            kept=frame["kept"].to_numpy(),
+            chosen=frame["pair_id"].isin(chosen).to_numpy(),
+            height=400,
+        )
+    )
+
+
+def numbers(values):
+    """Numbers as plotly sends them, also in base64."""
+    return values if isinstance(values, list) else np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+
+
 def test_neither_sensor_lies_over_the_other():
     """Of any two points where they overlap, which is on top is a matter of chance and not of the sensor."""
-    figure = sent(
-        point_map(points(400), "sensor", {"rgb": "#111111", "rgnir": "#222222"}, sensors=list(TITLES), titles=TITLES)
-    )
-    drawn = [sensor for trace in figure["data"] for _, sensor in trace["customdata"]]
-    place = np.arange(400)
-    rgb = np.array(drawn) == "rgb"
+    figure = in_space(400, "sensor")
+    drawn = [trace["name"].endswith("rgb · RGB") for trace in figure["data"] for _ in numbers(trace["z"])]
+    place, rgb = np.arange(400), np.array(drawn)
     assert abs(place[rgb].mean() - place[~rgb].mean()) < 400 / 6 / 2 + 1
+    assert sorted(z for trace in figure["data"] for z in numbers(trace["z"])) == list(range(400))
 
 
-@pytest.mark.parametrize(
-    ("colour", "legend"),
-    [
-        ("label", ["a · RGB", "a · RGNIR", "b · RGB", "b · RGNIR", "c · RGB", "c · RGNIR"]),
-        ("sensor", ["RGB", "RGNIR"]),
-    ],
-)
-def test_one_legend_entry_for_each_value_and_sensor(colour, legend):
-    colours = dict.fromkeys(("a", "b", "c", "rgb", "rgnir"), "#123456")
-    figure = sent(point_map(points(), colour, colours, sensors=list(TITLES), titles=TITLES))
+def test_one_legend_entry_for_each_value_and_sensor():
+    figure = in_space()
+    legend = ["a · RGB", "a · RGNIR", "b · RGB", "b · RGNIR", "c · RGB", "c · RGNIR"]
     assert [trace["name"] for trace in figure["data"] if trace["showlegend"]] == legend
     assert {trace["legendgroup"] for trace in figure["data"]} == set(legend)
-    assert sum(len(trace["customdata"]) for trace in figure["data"]) == 60
+    assert sum(len(numbers(trace["z"])) for trace in figure["data"]) == 60
+    for trace in figure["data"]:
+        number = "abc".index(trace["name"][0])
+        assert trace["marker"]["color"] == ("#111111", "#222222", "#333333")[number]
+        rgb = trace["name"].endswith("RGB")
+        assert all(z // 2 % 3 == number and (z % 2 == 0) == rgb for z in numbers(trace["z"]))
+        assert trace["hovertext"] == [f"point {int(z)}" for z in numbers(trace["z"])]
 
 
 def test_the_map_marks_selected_pairs_and_no_other():
-    figure = sent(point_map(points(), "label", {}, sensors=list(TITLES), titles=TITLES, marked=("p4", "p9")))
-    marked = [trace["customdata"][k] for trace in figure["data"] for k in trace["selectedpoints"]]
-    assert sorted(marked) == [["p4", "rgb"], ["p4", "rgnir"], ["p9", "rgb"], ["p9", "rgnir"]]
+    (marked,) = [trace for trace in in_space(chosen=("p4", "p9"))["data"] if trace["name"] == "Selected"]
+    assert sorted(numbers(marked["z"])) == [8, 9, 18, 19]
+
+
+def test_a_map_in_space_of_numbers_is_one_entry_for_each_sensor():
+    frame = points(6)
+    numbers_of = colour_numbers(np.array([0, 1, 2, 3, 4, np.nan], dtype=np.float32))
+    figure = map_in_space(
+        np.zeros((6, 3)), numbers_of, np.array([0, 1] * 3), titles=["RGB", "RGNIR"], hover=frame["hover"].tolist(),
+        kept=np.ones(6, dtype=bool), chosen=np.zeros(6, dtype=bool), height=400,
+    )  # fmt: skip
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["RGB", "RGNIR"]
+    drawn = [colour for trace in figure.data for colour in trace.marker.color]
+    assert sorted(drawn) == sorted(numbers_of.palette[code] for code in numbers_of.codes)
 
 
 def test_stars_and_their_ring_send_their_prototype_as_a_list():
@@ -108,8 +140,3 @@ def test_numbers_in_a_matrix_leave_their_colour_to_the_theme():
     assert [note.text for note in figure.layout.annotations] == ["5", "0", "1", "9"]
     assert {note.font.color for note in figure.layout.annotations} == {INK}
     assert figure.layout.font.color == INK
-
-
-def test_spread_out_keeps_one_point_of_each_cell():
-    kept = spread_out([0, 0.1, 0.9, 1.0], [0, 0.1, 0.9, 1.0], cells=2)
-    assert kept == [1, 2]  # the ones nearest to the middles of the two cells, 0.25 and 0.75

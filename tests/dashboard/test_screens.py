@@ -16,6 +16,7 @@ LOADED = {
     "overview": "Joint against RGB: accuracy +10.0 points [-10.0, +30.0]: no difference shown (the interval holds 0); "
     "log loss -0.20 nats [-0.30, -0.10]: **Joint is better**.",
     "leaf": "RGB says **blast**, RGNIR says **brown**",  # pair id_0000, see tests/fakes.py
+    "similar": "23 were searched, every one of them compared.",
     "sensors": "Who is right where?",
     "runs": "There is no other run beside this one.",
     "map": "Distances on a map are not evidence",
@@ -25,6 +26,7 @@ LOADED = {
 NEEDS = {  # screen -> table it cannot do without, and the command that makes it
     "overview": ("manifest.parquet", "rice-ssl run CONFIG"),
     "leaf": ("manifest.parquet", "rice-ssl run CONFIG"),
+    "similar": ("embeddings.parquet", "rice-ssl embed"),
     "sensors": ("manifest.parquet", "rice-ssl run CONFIG"),
     "runs": ("report.json", "rice-ssl evaluate"),
     "map": ("map.parquet", "rice-ssl map"),
@@ -188,7 +190,7 @@ def test_leaf_with_filters_that_leave_nothing_says_so(fake, show):
 
 
 def test_leaf_finds_the_neighbours_of_a_slow_loop(fake, show):
-    from dashboard import access, computed
+    from dashboard import access, neighbours
 
     embeddings = fake.read_vectors("embeddings", "embedding").astype(float)
     keys = fake.read_table("embeddings", ["pair_id", "sensor"])
@@ -200,9 +202,9 @@ def test_leaf_finds_the_neighbours_of_a_slow_loop(fake, show):
             cosine = sum(query * other) / (sum(query**2) ** 0.5 * sum(other**2) ** 0.5)
             scores.append((-cosine, keys["pair_id"][row]))
     expected = [pair_id for _, pair_id in sorted(scores)[:4]]
-    found = computed.neighbours(access.current_run(), "id_0000", "rgb", "rgnir", 4)
-    assert [pair_id for pair_id, _ in found] == expected
-    assert found[0][1] == pytest.approx(-min(scores)[0], abs=1e-6)
+    found = neighbours.of_image(access.current_run(), "id_0000", "rgb", "rgnir", 4)
+    assert found.pair_ids == expected
+    assert found.cosines[0] == pytest.approx(-min(scores)[0], abs=1e-6)
 
 
 def test_sensors_counts_agree_with_the_predictions(fake, show):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import access, computed, live_network
+from dashboard import access, live_network, neighbours
 from dashboard.components import pair_viewer
 from rice_ssl.artifacts import RunStore
 from tests.attribution.network_run import SIZE, write_network_run
@@ -138,12 +138,12 @@ def test_a_pair_is_judged_as_the_pipeline_judged_it(run, show, seen):
 def test_neighbours_are_searched_in_the_sensor_that_is_chosen(run, show):
     at = give(show("upload"), "rgb", *file_of(run, PAIR, "rgb"))
     at.button_group(key="upload_neighbours").set_value("RGB → RGNIR").run()
-    expected = computed.neighbours(access.key_of(run.root), PAIR, "rgb", "rgnir", 6)
+    expected = neighbours.of_image(access.key_of(run.root), PAIR, "rgb", "rgnir", 6)
     captions = [caption.value for caption in at.caption]
-    for pair_id, similarity in expected:
+    for pair_id, similarity in zip(expected.pair_ids, expected.cosines, strict=True):
         assert any(f"· {similarity:.2f}" in caption for caption in captions)
         assert f"Open leaf {pair_id}" in {button.help for button in at.button}
-    assert any("· its twin" in caption for caption in captions) == (PAIR in dict(expected))
+    assert any("· its twin" in caption for caption in captions) == (PAIR in expected.pair_ids)
 
 
 def test_simulated_weights_are_told(run, show):
@@ -153,7 +153,7 @@ def test_simulated_weights_are_told(run, show):
 
 
 def test_a_picture_unlike_everything_is_told(run, show, monkeypatch):
-    limit = computed.far_below(access.key_of(run.root), "rgb")
+    limit = neighbours.far_below(access.key_of(run.root), "rgb")
     embeddings = run.read_table("embeddings")
     own = np.stack(embeddings.loc[embeddings["sensor"] == "rgb", "embedding"].to_list()).astype(float)
     best = []  # by hand: each image's nearest other
@@ -163,10 +163,10 @@ def test_a_picture_unlike_everything_is_told(run, show, monkeypatch):
     assert limit == pytest.approx(np.percentile(best, 1), abs=1e-5)
     at = give(show("upload"), "rgb", "grey.png", png(Image.new("RGB", (40, 32), (255, 0, 255))))
     assert ("is unlike everything that this run knows" in words(at)) == far(run, at, limit)
-    monkeypatch.setattr(computed, "far_below", lambda *_: 1.1)
+    monkeypatch.setattr(neighbours, "far_below", lambda *_: 1.1)
     at.run()
     assert "99 in 100 of the run's own have one of more than 1.100" in words(at)
-    monkeypatch.setattr(computed, "far_below", lambda *_: -1.0)
+    monkeypatch.setattr(neighbours, "far_below", lambda *_: -1.0)
     at.run()
     assert "is unlike everything" not in words(at)
 
@@ -176,13 +176,13 @@ def far(run, at, limit):
     pixels = np.full((*SIZE, 3), (255, 0, 255), dtype=np.uint8)
     key = access.key_of(run.root)
     embedding = live_network.explain(key, {"rgb": pixels}).images["rgb"].embedding
-    return computed.neighbours_of(key, embedding, "rgb", 1)[0][1] < limit
+    return neighbours.of_vector(key, embedding, "rgb", 1).cosines[0] < limit
 
 
 def test_too_few_images_tell_nothing_of_what_is_far(run):
     frame = run.read_table("embeddings")
-    run.write_table("embeddings", frame[frame["sensor"] == "rgb"].head(computed.FAR_FEWEST - 1))
-    assert computed.far_below(access.key_of(run.root), "rgb") is None
+    run.write_table("embeddings", frame[frame["sensor"] == "rgb"].head(neighbours.FAR_FEWEST - 1))
+    assert neighbours.far_below(access.key_of(run.root), "rgb") is None
 
 
 def test_maps_are_not_measured_unless_asked(run, show, seen):

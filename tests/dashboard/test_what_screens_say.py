@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rice_ssl.evaluation.map_quality import map_quality
+from rice_ssl.evaluation.prototypes import wilson_interval
 from tests.dashboard.conftest import figures, without_labels, words
 from tests.dashboard.viewed import viewed
 from tests.fakes import write_fake_run
@@ -151,8 +151,9 @@ def test_the_table_of_prototypes_has_readable_names_and_values(fake, show):
     table = computed.prototypes(access.current_run())
     shown = show("prototypes").dataframe[0].value.set_index("Prototype")
     assert list(shown.columns) == [
-        "Images", "RGB images", "RGNIR images", "Labelled images", "Most frequent label", "Its share (%)",
-        "95% interval, low (%)", "95% interval, high (%)", "Entropy of labels (nats)",
+        "Images", "Cluster", "Flags", "RGB images", "RGNIR images", "Labelled images", "Most frequent label",
+        "Its share (%)",
+        "95% interval, low (%)", "95% interval, high (%)", "Entropy of labels (nats)", "Entropy of sensors (nats)",
     ]  # fmt: skip
     for number in table.index:
         assert shown.loc[number, "Images"] == table.loc[number, "images"]
@@ -162,7 +163,9 @@ def test_the_table_of_prototypes_has_readable_names_and_values(fake, show):
 
 def test_without_labels_the_table_has_no_columns_for_them(fake, show):
     without_labels(fake)
-    assert list(show("prototypes").dataframe[0].value.columns) == ["Prototype", "Images", "RGB images", "RGNIR images"]
+    assert list(show("prototypes").dataframe[0].value.columns) == [
+        "Prototype", "Images", "Cluster", "Flags", "RGB images", "RGNIR images", "Entropy of sensors (nats)",
+    ]  # fmt: skip
 
 
 def test_a_cluster_is_named_by_the_share_of_its_images(fake, show):
@@ -179,10 +182,11 @@ def test_a_cluster_is_named_by_the_share_of_its_images(fake, show):
     first = label[assigned["prototype"] == 0]
     counts = first.value_counts()
     text = words(show("prototypes"))
+    low, high = wilson_interval(int(counts.iloc[0]), int(counts.sum()))
     assert (
-        f"cluster 1: 1 prototype, {len(first)} images, {100 * counts.iloc[0] / counts.sum():.0f}% {counts.index[0]};"
-        in text
-    )
+        f"cluster 1: 1 prototype, {len(first)} images, {100 * counts.iloc[0] / counts.sum():.0f}% {counts.index[0]} "
+        f"[{100 * low:.0f}, {100 * high:.0f}];"
+    ) in text
     others = maps["prototype"][(maps["kind"] == "prototype") & (maps["prototype"] > 0)].nunique()
     assert f"cluster 2: {others} prototypes, {len(assigned) - len(first)} images" in text
 
@@ -194,79 +198,3 @@ def test_the_ring_follows_the_choice_at_once(fake, show):
         figure = figures(at)[f"prototype_map_{number}"]
         (ring,) = [trace for trace in figure["data"] if trace["name"] == "Chosen"]
         assert ring["customdata"] == [[number]]
-
-
-# -- map ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_map_says_what_the_library_measures(many, show):
-    maps = many.read_table("map")
-    maps = maps[(maps["space"] == "projection") & (maps["method"] == "pca") & (maps["kind"] == "image")]
-    found = map_quality(many.read_vectors("embeddings", "projection"), maps[["x", "y"]].to_numpy(), metric="cosine")
-    text = words(show("map", space="Projections", method="PCA"))
-    assert f"Trustworthiness {found.trustworthiness:.3f} of 1 (false neighbours penalised by rank)" in text
-    share = f"of an image's 15 nearest on the map, {100 * found.shared:.0f}% are among its 15 nearest in the original"
-    assert share in text
-    assert "(80 images measured)" in text
-
-
-def test_a_map_of_few_images_is_not_measured(fake, show):
-    text = words(show("map"))
-    assert "There are too few images (48) to measure how well this map keeps neighbours." in text
-    assert "Trustworthiness" not in text
-
-
-def test_points_are_coloured_by_the_cluster_of_their_prototype(fake, show):
-    at = show("map", colour="Prototype cluster")
-    named = {trace["name"].split(" · ")[0] for trace in figures(at)["map_chart_0"]["data"]}
-    assert named <= {"cluster 1", "cluster 2", "cluster 3"}  # of 8 prototypes in three clusters, see tests/fakes.py
-    assigned = fake.read_table("prototypes").set_index(["pair_id", "sensor"])["prototype"]
-    for trace in figures(at)["map_chart_0"]["data"]:
-        for (pair_id, sensor), hover in zip(trace["customdata"], trace["text"], strict=True):
-            number = assigned[pair_id, sensor]
-            assert trace["name"].startswith(f"cluster {number % 3 + 1} ·")
-            assert f"prototype {number} in cluster {number % 3 + 1}" in hover
-
-
-def test_without_clusters_the_map_does_not_offer_them(borrowed, show):
-    assert "Prototype cluster" not in show("map").selectbox(key="colour").options
-
-
-def test_a_selection_shows_some_of_every_class(many, show):
-    at = show("map")
-    at.session_state["map_chosen"] = [f"id_{k:04d}" for k in (*range(0, 39, 3), *range(1, 39, 3), *range(2, 39, 3))]
-    at.run()
-    text = words(at)
-    assert "39 pairs selected" in text
-    assert "12 of them are shown, drawn at random." in text
-    captions = [c.value for c in at.caption if c.value.startswith("RGB · label ")]
-    assert len(captions) == 12
-    assert {caption.split()[3].strip(",") for caption in captions} == {"blast", "brown", "healthy"}
-    assert all(", predicted " in caption for caption in captions)
-
-
-def test_a_new_figure_marks_what_is_selected_and_clear_forgets_it(fake, show):
-    at = show("map")
-    at.session_state["map_chosen"] = ["id_0003", "id_0004"]
-    at.selectbox(key="colour").select("sensor").run()
-    marked = [
-        trace["customdata"][k][0]
-        for trace in figures(at)["map_chart_0"]["data"]
-        for k in trace.get("selectedpoints", [])
-    ]
-    assert sorted(marked) == ["id_0003", "id_0003", "id_0004", "id_0004"]
-    at.button(key="map_clear").click().run()
-    assert not any("selectedpoints" in trace for trace in figures(at)["map_chart_1"]["data"])
-    assert "Draw a lasso" in words(at)
-
-
-def test_images_as_points_name_their_frames(fake, show):
-    at = show("map", images="true")
-    (figure,) = figures(at).values()
-    legend = [trace["name"] for trace in figure["data"] if trace.get("name")]
-    wrong = np.any(fake.read_table("predictions").query("sensor != 'both' and prediction != label")["label"].notna())
-    assert legend == ["label blast", "label brown", "label healthy", *(["prediction is wrong"] if wrong else [])]
-    assert at.selectbox(key="colour").disabled
-    assert at.toggle(key="map_lines").disabled
-    assert at.text_input(key="map_search").disabled
-    assert "only these can be selected" in words(at)

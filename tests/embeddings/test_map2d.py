@@ -3,6 +3,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from rice_ssl.embeddings import map2d as module
 from rice_ssl.embeddings.map2d import cluster_prototypes, fit_map
 from rice_ssl.errors import InputError
 
@@ -39,9 +40,64 @@ def test_the_seed_decides_and_groups_stay_together(method):
     assert np.array_equal(first, again)
     if method == "umap":  # t-SNE starts from PCA, which no seed changes
         assert not np.array_equal(first, fit_map(values, method, seed=2))
+    else:
+        assert not np.allclose(first, fit_map(values, method, seed=1, random_start=True), atol=1)
     nearest = NearestNeighbors(n_neighbors=4).fit(first).kneighbors(return_distance=False)
     same = (nearest < 20) == (np.arange(40) < 20)[:, None]
     assert same.mean() > 0.9
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_pca_of_all_by_parts_is_the_same(dimensions, monkeypatch):
+    """Also its signs; the rows that others are fitted on do not matter to it, the landmarks do."""
+    monkeypatch.setattr(module, "_PART", 7)
+    values, told = two_groups().astype(np.float32), []
+    landmarks = 3 * values[:4, ::-1]
+    found = fit_map(values, "pca", seed=0, dimensions=dimensions, landmarks=landmarks, fit_on=np.arange(9),
+                    advance=told.append)  # fmt: skip
+    joint = np.concatenate([values, landmarks])
+    np.testing.assert_allclose(found, fit_map(joint, "pca", seed=0, dimensions=dimensions), atol=1e-4)
+    assert (found.shape, sum(told)) == ((44, dimensions), 40)
+    flat = fit_map(values[:, :1], "pca", seed=0, dimensions=dimensions, fit_on=np.arange(9))
+    assert (np.abs(flat[:, 0] - flat[:, 0].mean()) > 0).any()
+    assert not flat[:, 1:].any()
+
+
+def test_pca_in_three_dimensions_adds_an_axis_to_that_in_two():
+    found = fit_map(two_groups(), "pca", seed=0, dimensions=3)
+    np.testing.assert_allclose(found[:, :2], fit_map(two_groups(), "pca", seed=0), atol=1e-4)
+    np.testing.assert_allclose(found, PCA(3).fit_transform(two_groups().astype(np.float32)), atol=1e-4)
+
+
+def test_umap_in_three_dimensions():
+    found = fit_map(two_groups(), "umap", seed=0, dimensions=3)
+    assert (found.shape, np.isfinite(found).all()) == ((40, 3), True)
+    near = NearestNeighbors(n_neighbors=4).fit(found).kneighbors(return_distance=False)
+    assert ((near < 20) == (np.arange(40) < 20)[:, None]).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_what_is_not_fitted_is_laid_among_its_like(method, monkeypatch):
+    """Of 600 vectors of two groups 150 are fitted; landmarks at the two centres are always fitted, and come last."""
+    monkeypatch.setattr(module, "_PART", 170)
+    rng = np.random.default_rng(5)
+    group = np.arange(600) % 2
+    centres = 5 * np.eye(6)[:2]
+    values = centres[group] + rng.normal(size=(600, 6))
+    values.flags.writeable = False  # as a column of a file that is mapped
+    rows, told = np.sort(rng.choice(600, 150, replace=False)), []
+    settings = {"landmarks": centres, "seed": 3}
+    found = fit_map(values, method, fit_on=rows, advance=told.append, **settings)
+    assert (found.shape, np.isfinite(found).all()) == ((602, 2), True)
+    assert (told[0], sum(told)) == (150, 600)
+    alone = fit_map(values[rows], method, **settings)
+    np.testing.assert_array_equal(found[[*rows, 600, 601]], alone)  # the sample's map is that of the sample alone
+    np.testing.assert_array_equal(found, fit_map(values, method, fit_on=rows, **settings))
+    others = np.setdiff1d(np.arange(600), rows)
+    near = NearestNeighbors(n_neighbors=5).fit(found[rows]).kneighbors(found[others], return_distance=False)
+    assert (group[rows][near] == group[others][:, None]).mean() > 0.9
+    landmark = NearestNeighbors(n_neighbors=9).fit(found[:600]).kneighbors(found[600:], return_distance=False)
+    assert (group[landmark] == [[0], [1]]).mean() > 0.9
 
 
 @pytest.mark.parametrize(("method", "least"), [("pca", 2), ("umap", 5), ("tsne", 5)])
@@ -58,6 +114,16 @@ def test_too_few_vectors_are_refused_and_the_fewest_allowed_are_laid_out(method,
 def test_an_unknown_method_is_named():
     with pytest.raises(InputError, match="Map method 'som' is unknown: take umap, tsne or pca"):
         fit_map(two_groups(), "som", seed=0)
+    with pytest.raises(InputError, match="Map method 'tsne' in 3 dimensions is unknown"):
+        fit_map(two_groups(), "tsne", seed=0, dimensions=3)
+
+
+def test_three_dimensions_of_few_vectors():
+    vectors = np.random.default_rng(0).normal(size=(6, 6))
+    with pytest.raises(InputError, match="A umap map needs 6 images, there are 5"):
+        fit_map(vectors[:5], "umap", seed=0, dimensions=3)
+    assert np.isfinite(fit_map(vectors, "umap", seed=0, dimensions=3)).all()
+    assert fit_map(vectors[:2], "pca", seed=0, dimensions=3)[:, 2].tolist() == [0.0, 0.0]
 
 
 def test_clusters_by_hand():

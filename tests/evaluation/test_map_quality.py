@@ -11,18 +11,30 @@ def distances(vectors, metric):
     return np.sqrt(((vectors[:, None] - vectors[None]) ** 2).sum(-1))
 
 
+def ranks(distance):
+    """Place of each other image by distance, from 1, image by image."""
+    found = []
+    for i in range(len(distance)):
+        others = sorted((j for j in range(len(distance)) if j != i), key=lambda j: distance[i, j])
+        found.append({j: place for place, j in enumerate(others, start=1)})
+    return found
+
+
 def slow(original, points, metric, k):
-    """Both measures by their definitions, one image and one neighbour at a time."""
-    count, there, here = len(points), distances(original, metric), distances(points, "euclidean")
-    penalty, shared = 0, 0
+    """The three measures by their definitions, one image and one neighbour at a time."""
+    count, there, here = len(points), ranks(distances(original, metric)), ranks(distances(points, "euclidean"))
+    false, lost, shared = 0, 0, 0
     for i in range(count):
-        others = [j for j in range(count) if j != i]
-        by_space = sorted(others, key=lambda j: there[i, j])
-        rank = {j: place for place, j in enumerate(by_space, start=1)}
-        for j in sorted(others, key=lambda j: here[i, j])[:k]:
-            penalty += max(0, rank[j] - k)
-            shared += rank[j] <= k
-    return 1 - 2 * penalty / (count * k * (2 * count - 3 * k - 1)), shared / (count * k)
+        for j in range(count):
+            if j == i:
+                continue
+            if here[i][j] <= k < there[i][j]:  # near on the map alone: V of the paper
+                false += there[i][j] - k
+            if there[i][j] <= k < here[i][j]:  # near in the space alone: U of the paper
+                lost += here[i][j] - k
+            shared += there[i][j] <= k and here[i][j] <= k
+    scale = 2 / (count * k * (2 * count - 3 * k - 1))
+    return 1 - scale * false, 1 - scale * lost, shared / (count * k)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -32,7 +44,9 @@ def test_agrees_with_a_slow_loop(metric, k):
     original = rng.normal(size=(40, 6))
     points = original[:, :2] + rng.normal(0, 0.5, (40, 2))
     found = map_quality(original, points, metric=metric, neighbours=k)
-    assert (found.trustworthiness, found.shared) == pytest.approx(slow(original, points, metric, k))
+    measured = (found.trustworthiness, found.continuity, found.shared)
+    assert measured == pytest.approx(slow(original, points, metric, k), abs=1e-12)
+    assert abs(found.trustworthiness - found.continuity) > 1e-4  # the two are told apart here
     assert (found.neighbours, found.images) == (k, 40)
 
 
@@ -40,10 +54,11 @@ def test_a_perfect_map_and_a_shuffled_one():
     rng = np.random.default_rng(0)
     flat = rng.normal(size=(60, 2))
     same = map_quality(flat, flat, metric="euclidean")
-    assert (same.trustworthiness, same.shared) == (1.0, 1.0)
+    assert (same.trustworthiness, same.continuity, same.shared) == (1.0, 1.0, 1.0)
     shuffled = map_quality(flat, flat[rng.permutation(60)], metric="euclidean")
     assert shuffled.shared == pytest.approx(15 / 59, abs=0.05)  # what chance gives
     assert shuffled.trustworthiness < 0.65
+    assert shuffled.continuity < 0.65
 
 
 def test_trustworthiness_is_not_the_share():
@@ -53,6 +68,23 @@ def test_trustworthiness_is_not_the_share():
     found = map_quality(line, points, metric="euclidean", neighbours=5)
     assert found.shared < 0.95
     assert found.trustworthiness > 0.99
+
+
+def test_laying_two_groups_over_each_other_costs_trust_and_tearing_one_apart_costs_continuity():
+    line = np.arange(40.0)[:, None]
+    over = map_quality(np.concatenate([line, line + 1000]), np.concatenate([line, line + 0.5]), metric="euclidean")
+    assert over.continuity > over.trustworthiness + 0.02
+    torn = line + 1000 * (np.arange(40) % 2)[:, None]
+    apart = map_quality(line, torn, metric="euclidean", neighbours=5)
+    assert apart.trustworthiness > apart.continuity + 0.02
+
+
+def test_length_does_not_count_for_cosines():
+    rng = np.random.default_rng(3)
+    original, points = rng.normal(size=(60, 5)), rng.normal(size=(60, 3))
+    longer = original * np.linspace(0.1, 30, 60)[:, None]
+    found, again = map_quality(original, points), map_quality(longer.astype(np.float32), points.astype(np.float32))
+    assert (again.trustworthiness, again.continuity) == pytest.approx((found.trustworthiness, found.continuity))
 
 
 @pytest.mark.parametrize(("rows", "k", "said"), [(10, 5, "neighbours is 5 for 10"), (10, 0, "neighbours is 0")])

@@ -3,8 +3,16 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
-from rice_ssl.evaluation.prototypes import assignment_agreement, perplexity, prototype_table, wilson_interval
+from rice_ssl.evaluation.prototypes import (
+    counts_by,
+    perplexity,
+    prototype_table,
+    row_entropy,
+    wilson_interval,
+    wilson_intervals,
+)
 
 
 def test_perplexity():
@@ -46,57 +54,86 @@ def test_no_labels_at_all():
     assert table["purity"].isna().all()
 
 
-def test_pairs_that_share_their_prototype_stand_out_of_shuffled_ones():
+def test_intervals_of_many_equal_those_of_each():
     rng = np.random.default_rng(0)
-    first = rng.integers(0, 5, 300)
-    second = np.where(rng.random(300) < 0.6, first, rng.integers(0, 5, 300))
-    found = assignment_agreement(first, second)
-    assert found.pairs == 300
-    assert found.rate == np.mean([a == b for a, b in zip(first, second, strict=True)])
-    assert found.low < found.rate < found.high
-    # by chance two independent draws meet with the sum of the products of their shares
-    shares = [np.bincount(values, minlength=5) / 300 for values in (first, second)]
-    assert found.null_mean == pytest.approx(float(shares[0] @ shares[1]), abs=0.01)
-    assert found.null_high < found.low
-    assert found.nmi > 5 * found.nmi_null
+    counts = rng.integers(0, 40, 200)
+    hits = rng.binomial(counts, 0.3)
+    low, high = wilson_intervals(hits, counts)
+    for k, (hit, count) in enumerate(zip(hits, counts, strict=True)):
+        if count == 0:
+            assert math.isnan(low[k])
+            assert math.isnan(high[k])
+        else:
+            assert (low[k], high[k]) == pytest.approx(wilson_interval(int(hit), int(count)), abs=1e-12)
 
 
-def test_agreement_by_hand():
-    """3 of 4 pairs agree. Shuffled, they meet (2 * 3 + 2 * 1) / 16 = 0.5 of the time."""
-    first, second = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
-    found = assignment_agreement(first, second, shuffles=2000)
-    assert (found.pairs, found.rate) == (4, 0.75)
-    # Wilson: (p + z^2 / 2n -+ z sqrt(p q / n + z^2 / 4n^2)) / (1 + z^2 / n), z = 1.959964
-    assert (found.low, found.high) == pytest.approx((0.30064, 0.95441), abs=5e-5)
-    assert found.null_mean == pytest.approx(0.5, abs=0.02)
-    assert found.null_high == 0.75
-    # joint shares 1/2, 1/4, 1/4: I = H(first) + H(second) - H(joint), over the mean of the two entropies
-    one, other = math.log(2), -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    joint = 0.5 * math.log(2) + 0.5 * math.log(4)
-    assert found.nmi == pytest.approx((one + other - joint) / ((one + other) / 2))
+def test_entropy_of_rows_by_hand():
+    found = row_entropy(np.array([[3, 1], [2, 2], [5, 0], [0, 0]]))
+    assert found[:3] == pytest.approx([-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)), math.log(2), 0])
+    assert math.isnan(found[3])
 
 
-def test_the_null_is_of_shuffled_pairs():
-    rng = np.random.default_rng(2)
-    first, second = rng.integers(0, 4, 50), rng.integers(0, 4, 50)
-    found, drawn = assignment_agreement(first, second, shuffles=30, seed=9), np.random.default_rng(9)
-    rates = []
-    for _ in range(30):
-        order = drawn.permutation(50)
-        rates.append(sum(first[k] == second[order[k]] for k in range(50)) / 50)
-    assert found.null_mean == pytest.approx(sum(rates) / 30)
-    assert found.null_high == pytest.approx(np.quantile(rates, 0.975))
-    assert found == assignment_agreement(first, second, shuffles=30, seed=9)
-    assert found.null_mean != assignment_agreement(first, second, shuffles=30, seed=10).null_mean
-
-
-def test_no_pair_has_no_agreement():
-    found = assignment_agreement(np.array([], dtype=int), np.array([], dtype=int))
-    assert found.pairs == 0
-    assert math.isnan(found.rate)
-
-
-def test_independent_assignments_do_not_stand_out():
+def test_counts_equal_a_loop_and_refuse_what_is_too_high():
     rng = np.random.default_rng(1)
-    found = assignment_agreement(rng.integers(0, 5, 300), rng.integers(0, 5, 300))
-    assert found.low < found.null_mean < found.high
+    prototype, kind = rng.integers(0, 5, 100), rng.integers(-1, 3, 100)
+    slow = np.zeros((5, 3), dtype=int)
+    for a, b in zip(prototype, kind, strict=True):
+        if b >= 0:
+            slow[a, b] += 1
+    assert counts_by(prototype, kind, 5, 3).tolist() == slow.tolist()
+    with pytest.raises(ValueError, match="prototype 4, but there are 4"):
+        counts_by(np.array([4]), np.array([0]), 4, 3)
+
+
+def images(*held):
+    """Assignments from (prototype, RGB images, RGNIR images)."""
+    rows = []
+    for prototype, *counts in held:
+        for sensor, count in zip(("rgb", "rgnir"), counts, strict=True):
+            rows += [(f"p{len(rows) + k}", sensor, prototype) for k in range(count)]
+    return pd.DataFrame(rows, columns=["pair_id", "sensor", "prototype"])
+
+
+def test_one_sensor_only_is_said_and_whether_that_is_more_than_chance():
+    """20 images, half of each sensor; prototype 0 has 2 of one (chance 1/4), prototype 1 has 8 of it (1/256)."""
+    table = prototype_table(images((0, 2, 0), (1, 0, 8), (2, 8, 2)), pd.Series(dtype=object), 5, ["rgb", "rgnir"])
+    assert table["only"].tolist()[:2] == ["rgb", "rgnir"]
+    assert table["only"].isna().tolist() == [False, False, True, True, True]
+    assert table["only_p"][:2].tolist() == pytest.approx([1 / 4, 1 / 256])
+    assert table["only_p"][2:].isna().all()
+    # the peer, one-sided; three prototypes have images, so the level is 0.05 / 3
+    for number, count in ((0, 2), (1, 8)):
+        assert table["only_p"][number] == pytest.approx(binomtest(count, count, 0.5, "greater").pvalue)
+    assert table["only_beyond_chance"].tolist() == [False, True, False, False, False]
+    assert table["dead"].tolist() == [False, False, False, True, True]
+    assert table["sensor_entropy"][:3].tolist() == pytest.approx([0, 0, -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))])
+
+
+def test_a_rare_sensor_alone_is_less_of_a_surprise_than_a_common_one():
+    """Of 40 images 36 are RGB: 4 RGB images together are to be expected (0.66), 4 RGNIR images are not (1e-4)."""
+    table = prototype_table(images((0, 4, 0), (1, 0, 4), (2, 32, 0)), pd.Series(dtype=object), 3)
+    assert table["only_p"].tolist() == pytest.approx([0.9**4, 0.1**4, 0.9**32])
+    assert table["only_beyond_chance"].tolist() == [False, True, False]
+
+
+def test_with_one_sensor_no_prototype_is_of_one_sensor_only():
+    table = prototype_table(images((0, 9, 0), (1, 9, 0)), pd.Series(dtype=object), 2, ["rgb"])
+    assert table["only"].isna().all()
+    assert not table["only_beyond_chance"].any()
+    assert table["sensor_entropy"].isna().all()
+
+
+def test_3000_prototypes_of_which_2900_are_dead():
+    rng = np.random.default_rng(3)
+    ids = [f"p{k}" for k in range(2000)]
+    first = rng.integers(0, 100, 2000)
+    rows = pd.DataFrame({"pair_id": ids * 2, "sensor": ["rgb"] * 2000 + ["rgnir"] * 2000,
+                         "prototype": np.tile(29 * first, 2)})  # fmt: skip
+    table = prototype_table(rows, pd.Series(["a", "b"] * 1000, index=ids), 3000, ["rgb", "rgnir"])
+    assert int(table["dead"].sum()) == 3000 - len(set(first))
+    assert table["images"].sum() == 4000
+    assert table["purity"].isna().sum() == table["dead"].sum()
+    number = 29 * int(first[0])
+    own = [k for k in range(2000) if first[k] == first[0]]
+    even = sum(k % 2 == 0 for k in own)
+    assert table["purity"][number] == pytest.approx(max(even, len(own) - even) / len(own))

@@ -126,7 +126,7 @@ def test_a_classifier_may_start_from_another_run_s_swav_weights(folder, first, t
     content["finetune"] = {**content["finetune"], "swav_run": str(folder / "run")}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
     told = json.loads(rice_ssl("run", tmp_path / "run.yaml", "--json", "--no-progress").stdout)
-    assert set(told["skipped"]) == {"pretrain", "dynamics", "cross-validate"}
+    assert set(told["skipped"]) == {"pretrain", "dynamics", "cross-validate", "assignments"}
     assert set(pd.read_parquet(tmp_path / "run" / "metrics.parquet")["stage"]) == {"finetune"}
     again = json.loads(rice_ssl("run", tmp_path / "run.yaml", "--json", "--no-progress").stdout)
     assert again["done"] == []

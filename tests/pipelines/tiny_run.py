@@ -25,6 +25,8 @@ FILES = {
     "cams/cams.npy",
     "thumbnails/images.parquet",
     "map.parquet",
+    "map.json",
+    "neighbourhoods.parquet",
     "report.json",
     "dynamics.json",
     "submission.csv",
