@@ -24,7 +24,7 @@ from dashboard.map_points import MapKey
 from dashboard.selection import Shape
 from rice_ssl.errors import ArtifactError
 
-SHOWN, MOST_PROTOTYPES, MOST_LABELS = 12, 8, 12
+SHOWN, MOST_PROTOTYPES, MOST_LABELS = 6, 8, 12
 """Pairs drawn, prototypes and labels named, at most."""
 Rows = npt.NDArray[np.intp]
 

@@ -38,6 +38,7 @@ def _drag(page: Page, of: Locator, corners: list[tuple[float, float]]) -> None:
     for place in places[1:]:
         page.mouse.move(*place, steps=12)
     page.mouse.up()
+    page.wait_for_timeout(300)  # the run of the script begins a little after
     settle(page)
 
 
