@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dashboard import map_points
+from dashboard import map_columns, map_points
 from dashboard.access import RunKey
 from dashboard.components.map_words import value_text
-from dashboard.map_points import Column, MapKey
+from dashboard.map_columns import Column
+from dashboard.map_points import MapKey
 
 HANDED, SEARCH, FURTHER = "selection_filters", "map_search", "map_filters"
 OWN_FILTERS = {"label": "map_labels", "split": "map_splits"}
@@ -45,11 +46,11 @@ def kept(run: RunKey, key: MapKey, filters: Filters) -> npt.NDArray[np.bool_]:
     """Which points of a map pass the filters, shape (N,); shared, not to be changed."""
     passes = np.ones(len(map_points.points(run, key)), dtype=bool)
     for name, chosen in filters.values:
-        column = map_points.column(run, key, name)
+        column = map_columns.column(run, key, name)
         allowed = [value_text(run, name, value) in chosen for value in column.cat.categories]
         passes &= np.array([*allowed, False])[column.cat.codes.to_numpy()]  # code -1, no value, is the last
     for name, (low, high) in filters.ranges:
-        numbers = map_points.column(run, key, name).to_numpy()
+        numbers = map_columns.column(run, key, name).to_numpy()
         passes &= (numbers >= np.float64(low)) & (numbers <= np.float64(high))
     if filters.search:
         ids = map_points.points(run, key)["pair_id"]
@@ -62,8 +63,8 @@ def filters_in_link(run: RunKey) -> Filters:
     """The filters that the URL holds; what this run does not have is ignored."""
     handed = st.query_params.get(HANDED)
     if handed is not None:
-        return read_filters(handed, map_points.columns(run))
-    titles = {column.title: column for column in map_points.columns(run)}
+        return read_filters(handed, map_columns.columns(run))
+    titles = {column.title: column for column in map_columns.columns(run)}
     names = {column.name: column for column in titles.values()}
     further = [titles[title] for title in st.query_params.get_all(FURTHER) if title in titles]
     values = [(name, st.query_params.get_all(parameter)) for name, parameter in OWN_FILTERS.items() if name in names]
@@ -131,7 +132,8 @@ def take_filters(run: RunKey) -> None:
     handed = st.query_params.get(HANDED)
     if handed is None:
         return
-    filters, titles = read_filters(handed, map_points.columns(run)), {c.name: c.title for c in map_points.columns(run)}
+    known = map_columns.columns(run)
+    filters, titles = read_filters(handed, known), {column.name: column.title for column in known}
     del st.query_params[HANDED]
     asked = {name: list(chosen) for name, chosen in filters.values}
     asked |= {name: [str(bound) for bound in bounds] for name, bounds in filters.ranges}

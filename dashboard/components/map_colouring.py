@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import access, map_points
+from dashboard import access, map_columns, map_points
 from dashboard.access import RunKey
 from dashboard.charts.figures import CLASS_COLOURS, CORRECT, GREY, WRONG, class_colours, cluster_colour, sensor_colours
 from dashboard.charts.map_colours import Colouring, colour_numbers, colour_values
 from dashboard.components.map_words import value_text
 from dashboard.components.words import NO_LABEL, SPLITS
-from dashboard.map_points import NO_PREDICTION, MapKey
+from dashboard.map_columns import NO_PREDICTION
+from dashboard.map_points import MapKey
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def colouring(run: RunKey, key: MapKey, name: str) -> Colouring:
     """Colours of a map's points by a column; shared, not to be changed."""
-    values = map_points.column(run, key, name)
+    values = map_columns.column(run, key, name)
     if values.dtype != "category":
         return colour_numbers(values.to_numpy())
     return colour_values(values, _colours(run, name), lambda value: value_text(run, name, value))
@@ -50,10 +51,10 @@ def texts_of(run: RunKey, key: MapKey, names: Sequence[str], rows: Sequence[int]
         rows: of the points; -1 is none, which has no value.
     """
     found: list[dict[str, str]] = [{} for _ in rows]
-    for column in map_points.columns(run):
+    for column in map_columns.columns(run):
         if column.name not in names:
             continue
-        values = map_points.column(run, key, column.name)
+        values = map_columns.column(run, key, column.name)
         codes = values.cat.codes.to_numpy()
         for row, texts in zip(rows, found, strict=True):
             if row >= 0 and codes[row] >= 0:

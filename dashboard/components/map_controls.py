@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import map_points, state
+from dashboard import map_columns, map_points, state
 from dashboard.access import RunKey
 from dashboard.charts.map import METHODS
 from dashboard.components.map_filters import pick_filters
@@ -117,7 +117,7 @@ def _seed(flat: Sequence[MapKey]) -> tuple[MapKey, MapKey | None]:
 
 
 def _colour(run: RunKey, *, disabled: bool) -> str:
-    titles = {column.name: column.title for column in map_points.columns(run)}
+    titles = {column.name: column.title for column in map_columns.columns(run)}
     offered = sorted(titles, key=lambda name: name != "label")  # label first; the order of columns otherwise
     state.rename_value("colour", FORMER_COLOURS)
     state.say_unknown("colour", list(titles.values()), titles[offered[0]])

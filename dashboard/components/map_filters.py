@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import access, map_points, state
+from dashboard import access, map_columns, state
 from dashboard.access import RunKey
 from dashboard.components.map_words import value_text
+from dashboard.map_columns import Column
 from dashboard.map_filtering import FURTHER, OWN_FILTERS, SEARCH, Filters, parameter_of
-from dashboard.map_points import Column, MapKey
+from dashboard.map_points import MapKey
 
 _TITLES = {"label": "Only labels", "split": "Only splits"}
 
@@ -17,7 +18,7 @@ _TITLES = {"label": "Only labels", "split": "Only splits"}
 @st.cache_data(max_entries=64, show_spinner=False)
 def values_there(run: RunKey, key: MapKey, name: str) -> list[str]:
     """Values of a category column that some image has, as they are written; labels with the run's classes first."""
-    column = map_points.column(run, key, name)
+    column = map_columns.column(run, key, name)
     codes = column.cat.codes.to_numpy()
     there = np.bincount(codes[codes >= 0], minlength=len(column.cat.categories)) > 0
     found = [value_text(run, name, value) for value in column.cat.categories[there]]
@@ -30,7 +31,7 @@ def values_there(run: RunKey, key: MapKey, name: str) -> list[str]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _span(run: RunKey, key: MapKey, name: str) -> tuple[float, float] | None:
     """Lowest and highest value of a column of numbers; None where there is nothing between them to choose."""
-    numbers = map_points.column(run, key, name).to_numpy()
+    numbers = map_columns.column(run, key, name).to_numpy()
     numbers = numbers[np.isfinite(numbers)]
     return (float(numbers.min()), float(numbers.max())) if len(numbers) and numbers.min() < numbers.max() else None
 
@@ -42,7 +43,7 @@ def pick_filters(run: RunKey, key: MapKey) -> Filters:
         run: the run.
         key: the map on screen.
     """
-    columns = map_points.columns(run)
+    columns = map_columns.columns(run)
     own = [column for column in columns if column.name in OWN_FILTERS]
     values = {column.name: _values(run, key, column, _TITLES[column.name], width=150) for column in own}
     search = st.text_input(

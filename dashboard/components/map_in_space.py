@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import access, map_points, selection
+from dashboard import access, map_columns, map_points, selection
 from dashboard.access import RunKey
 from dashboard.charts.map import MOST_POINTS, drawn_sample, map_in_space
 from dashboard.charts.map_colours import Colouring
@@ -20,7 +20,7 @@ HEIGHT = 520
 
 def show(run: RunKey, shown: Shown) -> None:
     """Draw the map, or a sample of it that is named, with how far it may be believed."""
-    key, names = shown.key, {column.name for column in map_points.columns(run)}
+    key, names = shown.key, {column.name for column in map_columns.columns(run)}
     found, painted = map_points.points(run, key), colouring(run, key, shown.colour)
     rows = drawn_sample(len(found))
     drawn = found.iloc[rows]
@@ -29,7 +29,7 @@ def show(run: RunKey, shown: Shown) -> None:
     sensors = drawn["sensor"].astype(str)
     hover = [f"{pair} · {titles.get(own, own)}" for pair, own in zip(drawn["pair_id"], sensors, strict=True)]
     if "label" in names:
-        labels = map_points.column(run, key, "label").iloc[rows].astype(str)
+        labels = map_columns.column(run, key, "label").iloc[rows].astype(str)
         hover = [f"{text}<br>{plain(label)}" for text, label in zip(hover, labels, strict=True)]
     said = ["Drag to turn, scroll to zoom. Nothing can be selected here: lasso and box are for maps in two dimensions."]
     if len(rows) < len(found):

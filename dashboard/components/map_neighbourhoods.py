@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, map_points, state
+from dashboard import access, map_columns, map_points, state
 from dashboard.access import RunKey
 from dashboard.charts.neighbourhoods import overlap_chart
 from dashboard.components.notice import explain, reading
@@ -107,8 +107,8 @@ def _ranked(run: RunKey, key: MapKey) -> None:
 
 def _labels(run: RunKey, key: MapKey, pair_ids: list[str]) -> dict[str, str]:
     """Labels of some pairs, looked up without a table of all."""
-    if "label" not in {column.name for column in map_points.columns(run)}:
+    if "label" not in {column.name for column in map_columns.columns(run)}:
         return {}
     rows = map_points.rows_of(run, key, pair_ids)
     ids = map_points.points(run, key)["pair_id"].iloc[rows].astype(str)
-    return dict(zip(ids, map_points.column(run, key, "label").iloc[rows].astype(str), strict=True))
+    return dict(zip(ids, map_columns.column(run, key, "label").iloc[rows].astype(str), strict=True))

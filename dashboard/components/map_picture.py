@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard import access, map_points, selection, state
+from dashboard import access, map_columns, map_points, selection, state
 from dashboard.access import RunKey
 from dashboard.charts.map import METHODS
 from dashboard.components import map_quality, map_view
@@ -96,7 +96,7 @@ def _carry(run: RunKey, key: MapKey, shown: Shown, number: int) -> dict[str, str
 
 def _coloured_by(run: RunKey, shown: Shown) -> str:
     """Images have frames in the colours of their labels, and so have the points around them."""
-    names = [column.name for column in map_points.columns(run)]
+    names = [column.name for column in map_columns.columns(run)]
     return "label" if shown.as_images and "label" in names else shown.colour
 
 
@@ -183,7 +183,7 @@ def _tiles(run: RunKey, key: MapKey, shown: Shown, name: str) -> dict[str, Any] 
     except ArtifactError as error:
         explain(error)
         return None
-    labelled = "label" in {column.name for column in map_points.columns(run)}
+    labelled = "label" in {column.name for column in map_columns.columns(run)}
     said = ["Frames have the colour of the label"] if labelled else []
     if found["wrong"]:
         said.append(f"red where the prediction is wrong ({found['wrong']:,} of these)")

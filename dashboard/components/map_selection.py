@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, map_points, selection, state
+from dashboard import access, map_columns, map_points, selection, state
 from dashboard.access import RunKey
 from dashboard.components import evidence_export
 from dashboard.components.gallery import gallery
@@ -96,7 +96,7 @@ def _chosen_pair(run: RunKey, key: MapKey, fragments: Sequence[str]) -> None:
 
 def _mix(run: RunKey, key: MapKey, rows: Rows) -> None:
     """Labels of the selected pairs and prototypes of the selected images, each with its count."""
-    names = {column.name for column in map_points.columns(run)}
+    names = {column.name for column in map_columns.columns(run)}
     if "label" in names:
         counts = _counts(run, key, "label", selection.one_of_each_pair(run, key, rows))
         total = sum(count for _, count in counts) or 1
@@ -121,7 +121,7 @@ def _mix(run: RunKey, key: MapKey, rows: Rows) -> None:
 
 def _counts(run: RunKey, key: MapKey, name: str, rows: Rows) -> list[tuple[str, int]]:
     """Values of a category column among some points, the most frequent first."""
-    column = map_points.column(run, key, name)
+    column = map_columns.column(run, key, name)
     codes = column.cat.codes.to_numpy()[rows]
     found = np.bincount(codes[codes >= 0], minlength=len(column.cat.categories))
     order = np.argsort(-found, kind="stable")[: int((found > 0).sum())]
@@ -158,13 +158,13 @@ def _ids(pairs: pd.Index) -> Callable[[], bytes]:
 
 def _images(run: RunKey, key: MapKey, rows: Rows) -> Callable[[], bytes]:
     """The selected points with their places and every column that points can be coloured by."""
-    columns = map_points.columns(run)  # not in the thread that serves the file
+    columns = map_columns.columns(run)  # not in the thread that serves the file
 
     def make() -> bytes:
         table = map_points.points(run, key).iloc[rows].copy()
         for column in columns:
             if column.name not in table:
-                table[column.name] = map_points.column(run, key, column.name).iloc[rows]
+                table[column.name] = map_columns.column(run, key, column.name).iloc[rows]
         return table.to_csv(index=False).encode()
 
     return make

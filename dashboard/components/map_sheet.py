@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dashboard import access, map_points, selection
+from dashboard import access, map_columns, map_points, selection
 from dashboard.access import RunKey
 from dashboard.charts.figures import GREY
 from dashboard.charts.sprites import TILE, spread_out, sprite_sheet
@@ -79,12 +79,12 @@ def sheet(run: RunKey, key: MapKey, filters: Filters, view: View) -> dict[str, A
 
 def _frames(run: RunKey, key: MapKey, rows: npt.NDArray[np.intp]) -> tuple[list[str], int]:
     """Colour of each image's frame, of its label or red where its prediction is wrong; and how many those are."""
-    names = {column.name for column in map_points.columns(run)}
+    names = {column.name for column in map_columns.columns(run)}
     shades = [GREY] * len(rows)
     if "label" in names:
         found = colouring(run, key, "label")
         shades = [found.palette[code] for code in found.codes[rows]]
     if "correct" not in names:
         return shades, 0
-    wrong = (map_points.column(run, key, "correct").iloc[rows] == "wrong").to_numpy(dtype=bool)
+    wrong = (map_columns.column(run, key, "correct").iloc[rows] == "wrong").to_numpy(dtype=bool)
     return [WRONG_FRAME if bad else shade for bad, shade in zip(wrong, shades, strict=True)], int(wrong.sum())

@@ -20,7 +20,9 @@ SHOTS = {  # file -> address, light or dark, and the height in pixels that shows
     "sensors-bands": ("sensors?part=Bands", "dark", 1180),
     "map": ("map?space=Logits&method=t-SNE", "light", 960),
     "map-images": ("map?space=Logits&method=t-SNE&images=true", "dark", 1060),
-    "prototypes": ("prototypes", "light", 1780),
+    "prototypes": ("prototypes", "light", 1500),
+    "flow": ("prototypes?prototypes_part=Flow+between+sensors", "dark", 1250),
+    "similar": ("similar?pair={pair}&similar_count=6", "light", 1300),
     "training": ("training?log=example", "light", 1250),
     "ablation": ("ablation", "light", 1560),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import access, map_points
+from dashboard import access, map_columns, map_points
 from dashboard.map_points import MapKey
 from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import ArtifactError
@@ -76,8 +76,8 @@ def test_no_column_holds_an_object_for_each_point(store):
     found = map_points.points(run, KEY)
     assert {str(kind) for kind in found.dtypes} == {"str", "category", "float32", "bool"}
     assert found["sensor"].cat.categories.tolist() == ["rgb", "rgnir"]
-    for column in map_points.columns(run):
-        kind = map_points.column(run, KEY, column.name).dtype
+    for column in map_columns.columns(run):
+        kind = map_columns.column(run, KEY, column.name).dtype
         assert kind == "category" if column.kind == "category" else kind == np.float32, column
 
 
@@ -159,10 +159,10 @@ def test_every_column_is_that_of_a_slow_look_up(store, how):
             store.write_parts(name, [frame[:5], frame[5:]])
     run, slow = run_of(store), slow_columns(store)
     found = map_points.points(run, KEY)
-    names = [column.name for column in map_points.columns(run)]
+    names = [column.name for column in map_columns.columns(run)]
     assert set(names) == {*slow, "height"}
     for name in slow:
-        values = map_points.column(run, KEY, name)
+        values = map_columns.column(run, KEY, name)
         assert len(values) == len(found) == 48
         assert values.name == name
         expected = slow[name] if callable(slow[name]) else lambda *one, table=slow[name]: table.get(one)
@@ -172,7 +172,7 @@ def test_every_column_is_that_of_a_slow_look_up(store, how):
 
 
 def test_columns_say_what_they_are(store):
-    columns = {column.name: column for column in map_points.columns(run_of(store))}
+    columns = {column.name: column for column in map_columns.columns(run_of(store))}
     assert list(columns)[:6] == ["label", "sensor", "split", "prediction", "correct", "confidence"]
     assert {name for name, column in columns.items() if column.kind == "number"} == {
         "confidence", "prototype_confidence", "entropy", "overlap", "height_m", "width", "height",
@@ -184,35 +184,35 @@ def test_columns_say_what_they_are(store):
 
 def test_order_of_categories(store):
     run = run_of(store)
-    assert map_points.column(run, KEY, "label").cat.categories.tolist() == [*CLASSES, "no label"]
-    assert map_points.column(run, KEY, "split").cat.categories.tolist() == ["train", "val", "test"]
-    assert map_points.column(run, KEY, "correct").cat.categories.tolist() == ["right", "wrong", "no label"]
-    assert map_points.column(run, KEY, "fold").cat.categories.tolist() == [0, 1, 2, 3, 4]
-    assert map_points.column(run, KEY, "field").cat.categories.tolist() == ["north", "south"]
+    assert map_columns.column(run, KEY, "label").cat.categories.tolist() == [*CLASSES, "no label"]
+    assert map_columns.column(run, KEY, "split").cat.categories.tolist() == ["train", "val", "test"]
+    assert map_columns.column(run, KEY, "correct").cat.categories.tolist() == ["right", "wrong", "no label"]
+    assert map_columns.column(run, KEY, "fold").cat.categories.tolist() == [0, 1, 2, 3, 4]
+    assert map_columns.column(run, KEY, "field").cat.categories.tolist() == ["north", "south"]
     counts = Counter(store.read_table("prototypes")["prototype"])
     order = sorted(counts, key=lambda number: (-counts[number], number))
-    assert map_points.column(run, KEY, "prototype").cat.categories.tolist() == order
+    assert map_columns.column(run, KEY, "prototype").cat.categories.tolist() == order
 
 
 def test_a_group_of_each_pair_alone_is_no_column(tmp_path):
     run = access.key_of(write_fake_run(tmp_path / "run").root)
-    assert "group" not in {column.name for column in map_points.columns(run)}
+    assert "group" not in {column.name for column in map_columns.columns(run)}
 
 
 def test_a_run_with_a_map_alone(store):
     store.remove("manifest.parquet", "predictions.parquet", "prototypes.parquet", "quality.parquet")
     store.remove("neighbourhoods.parquet")
     run = run_of(store)
-    assert [column.name for column in map_points.columns(run)] == ["sensor"]
-    assert map_points.column(run, KEY, "sensor").tolist() == ["rgb", "rgnir"] * 24
+    assert [column.name for column in map_columns.columns(run)] == ["sensor"]
+    assert map_columns.column(run, KEY, "sensor").tolist() == ["rgb", "rgnir"] * 24
     with pytest.raises(KeyError):
-        map_points.column(run, KEY, "label")
+        map_columns.column(run, KEY, "label")
 
 
 def test_prototypes_without_a_map_of_them_have_no_cluster(store):
     maps = store.read_table("map")
     store.write_table("map", maps[maps["kind"] == "image"])
-    assert {"prototype", "cluster"} & {column.name for column in map_points.columns(run_of(store))} == {"prototype"}
+    assert {"prototype", "cluster"} & {column.name for column in map_columns.columns(run_of(store))} == {"prototype"}
 
 
 def test_cross_validation_speaks_where_there_are_no_predictions(store):
@@ -220,9 +220,9 @@ def test_cross_validation_speaks_where_there_are_no_predictions(store):
     frame["confidence"] = 0.5
     store.write_table("cross_validation", frame.assign(prediction="brown"))
     run = run_of(store)
-    assert set(map_points.column(run, KEY, "prediction")) == set(CLASSES)
+    assert set(map_columns.column(run, KEY, "prediction")) == set(CLASSES)
     store.remove("predictions.parquet")
-    assert set(map_points.column(run_of(store), KEY, "prediction")) == {"brown"}
+    assert set(map_columns.column(run_of(store), KEY, "prediction")) == {"brown"}
 
 
 def test_probabilities_that_are_null_or_empty_have_no_confidence(store):
@@ -230,7 +230,7 @@ def test_probabilities_that_are_null_or_empty_have_no_confidence(store):
     values = frame["probabilities"].tolist()
     values[0], values[1] = None, []
     store.write_table("predictions", frame.assign(probabilities=values))
-    found = map_points.column(run_of(store), KEY, "confidence")
+    found = map_columns.column(run_of(store), KEY, "confidence")
     first = dict(zip(zip(frame["pair_id"], frame["sensor"], strict=True), range(len(frame)), strict=True))
     points = map_points.points(run_of(store), KEY)
     rows = [first[one] for one in zip(points["pair_id"], points["sensor"], strict=True)]

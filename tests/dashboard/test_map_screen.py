@@ -280,9 +280,9 @@ def test_a_selection_shows_some_of_every_class(many, drawn, show):
     at = show("map", selection=WHOLE)
     text = words(at)
     assert "40 pairs selected" in text
-    assert "12 of them are shown, drawn at random." in text
+    assert "6 of them are shown, drawn at random." in text
     captions = [c.value for c in at.caption if c.value.startswith("RGB · label ")]
-    assert len(captions) == 12
+    assert len(captions) == 6
     assert {caption.split()[3].strip(",") for caption in captions} == {"blast", "brown", "healthy"}
     assert all(", predicted " in caption for caption in captions)
     again = show("map", selection=WHOLE)
