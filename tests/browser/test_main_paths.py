@@ -124,7 +124,7 @@ def test_select_on_the_map(page):
     page.show("map")
     select_box(page)
     expect(page.get_by_text("60 pairs selected")).to_be_visible()
-    expect(page.get_by_text("12 of them are shown, drawn at random.")).to_be_visible()
+    expect(page.get_by_text("6 of them are shown, drawn at random.")).to_be_visible()
     assert counted(page) == 120
 
 

@@ -629,7 +629,7 @@ def test_a_single_pair_is_shown(tmp_path, use_run, drawn, show):
     assert "**1 pair selected**" in words(at)
     assert "2 images" in words(at)
     assert drawn.views["map_view_0"]["count"] == 2
-    assert "12 of them" not in words(at)
+    assert "of them are shown" not in words(at)
 
 
 def test_all_points_at_one_place_are_shown(fake, drawn, show):

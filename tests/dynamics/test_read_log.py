@@ -159,7 +159,7 @@ def test_200_megabytes_of_text_are_refused_quickly(line, says, tmp_path):
     begun = time.process_time()  # of this process: others may be at work
     with pytest.raises(InputError, match=says):
         read_log(path)
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 20  # all of it takes minutes
 
 
 def test_more_than_is_read_at_all(tmp_path):
