@@ -308,11 +308,16 @@ def titles(run: RunKey) -> dict[str, str]:
     return {**{str(s["name"]): str(s["title"]) for s in info(run)["sensors"]}, BOTH: "Joint"}
 
 
+def settings(run: RunKey, section: str) -> dict[str, Any]:
+    """A section of the run's configuration; empty where it is not noted."""
+    config = info(run).get("config")
+    found = config.get(section) if isinstance(config, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def finetuning(run: RunKey) -> dict[str, Any]:
     """Section ``finetune`` of the configuration; empty where it is not noted."""
-    config = info(run).get("config")
-    section = config.get("finetune") if isinstance(config, dict) else None
-    return section if isinstance(section, dict) else {}
+    return settings(run, "finetune")
 
 
 def epoch_was_chosen(run: RunKey) -> bool:

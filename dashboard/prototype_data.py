@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard import access
+from dashboard import access, embedded
 from dashboard.access import RunKey
 from rice_ssl.errors import ArtifactError
 from rice_ssl.evaluation.assignment_flow import paired_assignments
@@ -25,6 +25,8 @@ from rice_ssl.evaluation.prototype_history import (
     usage_history,
 )
 
+LOGITS = "prototype_logits"
+"""Column of the embeddings that holds an image's cosines to all prototypes."""
 MOST_IMAGES = 3000
 """Images drawn behind the prototypes on their map."""
 DEFAULT_TEMPERATURE = 0.1
@@ -51,15 +53,13 @@ def prototype_count(run: RunKey) -> int:
     Raises:
         ArtifactError: the run has none.
     """
-    logits = access.vectors(run, "embeddings", "prototype_logits")
+    logits = access.vectors(run, "embeddings", LOGITS)
     if logits is not None:
         return int(logits.shape[1])
     if not access.has(run, "prototypes"):
         raise ArtifactError(f"This run has no prototypes. {access.remedy(run, 'pretrain')}")
     greatest = int(access.table(run, "prototypes", ["prototype"])["prototype"].max()) + 1
-    config = access.info(run).get("config")
-    section = config.get("pretrain") if isinstance(config, dict) else None
-    noted = section.get("prototypes") if isinstance(section, dict) else None
+    noted = access.settings(run, "pretrain").get("prototypes")
     return max(greatest, noted) if isinstance(noted, int) else greatest
 
 
@@ -144,47 +144,29 @@ def places(run: RunKey) -> Places:
 
 def temperature(run: RunKey) -> tuple[float, bool]:
     """Temperature of the run's SwAV, and whether the run notes it."""
-    config = access.info(run).get("config")
-    section = config.get("pretrain") if isinstance(config, dict) else None
-    found = section.get("temperature") if isinstance(section, dict) else None
+    found = access.settings(run, "pretrain").get("temperature")
     known = isinstance(found, (int, float)) and not isinstance(found, bool) and found > 0
     return (float(found), True) if known else (DEFAULT_TEMPERATURE, False)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _rows_of_sensors(run: RunKey) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.intp]]]:
-    keys = access.table(run, "embeddings", ["pair_id", "sensor"])
-    return keys, {name: np.flatnonzero((keys["sensor"] == name).to_numpy()) for name in access.sensors(run)}
-
-
 def nearest_images(run: RunKey, prototype: int, sensor: str, count: int) -> list[tuple[str, float]]:
     """Pairs whose image of a sensor is nearest to a prototype, with the cosine, nearest first."""
-    logits = access.vectors(run, "embeddings", "prototype_logits")
-    keys, rows_of = _rows_of_sensors(run)
-    if logits is None or not 0 <= prototype < logits.shape[1]:
+    logits, own = access.vectors(run, "embeddings", LOGITS), embedded.images(run, sensor, LOGITS)
+    if logits is None or own is None or not 0 <= prototype < logits.shape[1]:
         return []
-    rows = rows_of[sensor]
-    cosines = logits[rows, prototype]
-    rows, cosines = rows[np.isfinite(cosines)], cosines[np.isfinite(cosines)]
-    if len(rows) > count:
-        lowest = np.partition(cosines, len(cosines) - count)[len(cosines) - count]
-        kept = cosines >= lowest
-        rows, cosines = rows[kept], cosines[kept]
-    order = np.argsort(-cosines, kind="stable")[:count]
-    return [(str(keys["pair_id"].iloc[rows[k]]), float(cosines[k])) for k in order]
+    cosines = logits[own.rows, prototype]
+    places = np.flatnonzero(np.isfinite(cosines))
+    if len(places) > count:
+        lowest = np.partition(cosines[places], len(places) - count)[len(places) - count]
+        places = places[cosines[places] >= lowest]
+    places = places[np.argsort(-cosines[places], kind="stable")[:count]]
+    return list(zip(own.ids(places), cosines[places].tolist(), strict=True))
 
 
 def cosines_of(run: RunKey, pair_id: str, sensor: str) -> npt.NDArray[np.float64] | None:
     """Cosines of one image to all prototypes, shape (K,); None where it has no finite ones."""
-    logits = access.vectors(run, "embeddings", "prototype_logits")
-    keys, rows_of = _rows_of_sensors(run)
-    if logits is None:
-        return None
-    rows = rows_of.get(sensor, np.array([], dtype=np.intp))
-    found = rows[(keys["pair_id"].iloc[rows] == pair_id).to_numpy()]
-    if not len(found) or not np.isfinite(logits[found[0]]).all():
-        return None
-    return np.asarray(logits[found[0]], dtype=np.float64)
+    found = embedded.vector_of(run, pair_id, sensor, LOGITS)
+    return None if found is None or not np.isfinite(found).all() else np.asarray(found, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -305,8 +305,14 @@ class RunStore:
 
     def note_hash(self, file: str) -> None:
         """Note the hash and size of a file of this run in ``run.json``; of a table also where its rows lie in parts."""
-        standing = {} if (self.root / file).is_file() or not file.endswith(".parquet") else self._standing(file)
-        self._note(file, standing or {file: self.root / file})
+        self._note(file, self._places(file))
+
+    def _places(self, file: str) -> Mapping[str, Path]:
+        """Where a file lies, by the names under which hashes are noted; several of a table in parts."""
+        single = {file: self.root / file}
+        if single[file].is_file() or not file.endswith(".parquet"):
+            return single
+        return self._standing(file) or single
 
     def _note(self, file: str, written: Mapping[str, Path]) -> None:
         """Note files in place of what was noted of ``file``, a table's in one part or many."""
@@ -343,8 +349,7 @@ class RunStore:
         Raises:
             ArtifactError: the file is not what the pipeline wrote.
         """
-        standing = {} if (self.root / file).is_file() or not file.endswith(".parquet") else self._standing(file)
-        for noted_as, path in (standing or {file: self.root / file}).items():
+        for noted_as, path in self._places(file).items():
             self._check(noted_as, path, made_by)
 
     def _check(self, noted_as: str, path: Path, made_by: str) -> None:

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from rice_ssl.evaluation.bootstrap import interval
-from rice_ssl.evaluation.prototypes import CONFIDENCE, wilson_interval
-from rice_ssl.evaluation.repetitions import parts_of, repetitions_for, shuffles_for
+from rice_ssl.evaluation.prototypes import wilson_interval
+from rice_ssl.evaluation.repetitions import centred_interval, ends_of, parts_of, repetitions_for, shuffles_for
 
 Assignments = npt.NDArray[np.integer]
 
@@ -185,11 +184,11 @@ def assignment_agreement(
         informations[number] = _nmi(*_cells(own, shuffled))
     rate = float((own == other).mean())
     low, high = wilson_interval(int((own == other).sum()), count)
-    null_low, null_high = _ends(rates)
+    null_low, null_high = ends_of(rates)
     cells = _cells(own, other)
     nmi = _nmi(*cells)
     nmi_low, nmi_high = _nmi_interval(nmi, *cells, rng)
-    nmi_null_low, nmi_null_high = _ends(informations)
+    nmi_null_low, nmi_null_high = ends_of(informations)
     return AssignmentAgreement(
         pairs=count,
         rate=rate,
@@ -205,11 +204,6 @@ def assignment_agreement(
         nmi_null_low=nmi_null_low,
         nmi_null_high=nmi_null_high,
     )
-
-
-def _ends(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
 
 
 def _cells(first: Assignments, second: Assignments) -> tuple[Assignments, Assignments, Assignments]:
@@ -232,16 +226,11 @@ def _nmi(joint: Assignments, rows: Assignments, columns: Assignments) -> float:
 def _nmi_interval(
     value: float, joint: Assignments, rows: Assignments, columns: Assignments, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Centred percentile interval: what the repetitions are higher by on average is taken off.
-
-    Drawing pairs with replacement is drawing the cells' counts from a multinomial.
-    """
+    """Drawing pairs with replacement is drawing the cells' counts from a multinomial."""
     total = int(joint.sum())
     repetitions = repetitions_for(len(joint))
     drawn = [_repeated(rng, total, joint, rows, columns, part) for part in parts_of(repetitions, len(joint))]
-    repeated = np.concatenate(drawn)
-    found = interval(value, repeated - (repeated.mean() - value), CONFIDENCE)
-    return min(value, max(0.0, found.low)), max(value, min(1.0, found.high))
+    return centred_interval(value, np.concatenate(drawn))
 
 
 def _repeated(

@@ -26,7 +26,6 @@ class PrototypeFigures:
         effective: effective number of prototypes of each sensor's images (perplexity).
         agreement: of the first two sensors; None where no pair has both.
         purity: None where no image is labelled.
-        cautions: sentences on how a figure would be misread here.
     """
 
     table: pd.DataFrame
@@ -34,7 +33,11 @@ class PrototypeFigures:
     effective: dict[str, float]
     agreement: AssignmentAgreement | None
     purity: Purity | None
-    cautions: tuple[str, ...]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Sentences on how a figure would be misread here."""
+        return tuple(_cautions(self))
 
     @property
     def dead(self) -> int:
@@ -67,8 +70,7 @@ def prototype_figures(
         if len(pairs):
             agreement = assignment_agreement(pairs["first"].to_numpy(), pairs["second"].to_numpy(), seed=seed)
     purity = overall_purity(assignments, labels, seed=seed)
-    figures = PrototypeFigures(table, tuple(sensors), effective, agreement, purity, ())
-    return PrototypeFigures(table, tuple(sensors), effective, agreement, purity, tuple(_cautions(figures)))
+    return PrototypeFigures(table, tuple(sensors), effective, agreement, purity)
 
 
 def _cautions(figures: PrototypeFigures) -> list[str]:

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from rice_ssl.evaluation.bootstrap import interval
-from rice_ssl.evaluation.prototypes import CONFIDENCE, label_codes
-from rice_ssl.evaluation.repetitions import parts_of, repetitions_for, shuffles_for
+from rice_ssl.evaluation.prototypes import label_codes
+from rice_ssl.evaluation.repetitions import centred_interval, ends_of, parts_of, repetitions_for, shuffles_for
 
 Codes = npt.NDArray[np.int64]
 
@@ -79,9 +78,8 @@ def overall_purity(
     times = shuffles_for(images) if shuffles is None else shuffles
     null = np.array([_purity(prototype, rng.permutation(of_pair)[pair], held, kinds) for _ in range(times)])
     low, high = _interval(value, prototype, code, pair, (held, kinds), rng)
-    ends = np.quantile(null, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     base = float(np.bincount(code).max() / images)
-    return Purity(images, pairs, value, low, high, float(null.mean()), float(ends[0]), float(ends[1]), base)
+    return Purity(images, pairs, value, low, high, float(null.mean()), *ends_of(null), base)
 
 
 def _purity(prototype: Codes, code: Codes, held: int, kinds: int) -> float:
@@ -101,9 +99,7 @@ def _interval(
         drawn = rng.multinomial(int(times.sum()), times / times.sum(), size=part)
         counts = np.asarray(drawn @ groups).reshape(part, *shape)
         repeated.append(counts.max(axis=2).sum(axis=1) / counts.sum(axis=(1, 2)))
-    every = np.concatenate(repeated)
-    found = interval(value, every - (every.mean() - value), CONFIDENCE)
-    return min(value, max(0.0, found.low)), max(value, min(1.0, found.high))
+    return centred_interval(value, np.concatenate(repeated))
 
 
 def _alike(pair: Codes, cell: Codes, incidence: sparse.csr_matrix) -> tuple[sparse.csr_matrix, Codes]:
