@@ -1,4 +1,4 @@
-"""What is computed of runs when a screen asks for it, and then kept: prototypes, paired differences."""
+"""What is computed of runs when a screen asks for it, and then kept: reports, paired differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import prototype_data
 from dashboard.access import (
     CROSS_VALIDATION,
     RunKey,
@@ -28,31 +27,8 @@ from rice_ssl.errors import InputError
 from rice_ssl.evaluation.bootstrap import Interval
 from rice_ssl.evaluation.metrics import hits, log_losses
 from rice_ssl.evaluation.paired_tests import mcnemar, paired_difference
-from rice_ssl.evaluation.prototypes import prototype_table
 from rice_ssl.evaluation.report import build_report
 from rice_ssl.evaluation.resampling import Bootstrap
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def prototypes(run: RunKey) -> pd.DataFrame:
-    """One row for each prototype; see :func:`rice_ssl.evaluation.prototypes.prototype_table`.
-
-    Raises:
-        ArtifactError: the run has no prototypes.
-    """
-    count = prototype_data.prototype_count(run)
-    return prototype_table(prototype_data.assigned(run)[0], labels(run)["label"], count, sensors(run))
-
-
-def clusters(run: RunKey) -> pd.Series:
-    """Cluster of each prototype, counted from 1 for the largest, indexed by prototype; empty where the map has none.
-
-    Raises:
-        ArtifactError: there is no map.
-    """
-    found = prototype_data.places(run).prototypes
-    return pd.Series(dtype="int64") if found is None else found.set_index("prototype")["cluster"]
-
 
 BOOTSTRAP, CONFIDENCE = 2000, 0.95
 """Of figures that are computed here because the run has no report."""

@@ -24,6 +24,7 @@ from rice_ssl.evaluation.prototype_history import (
     stability,
     usage_history,
 )
+from rice_ssl.evaluation.prototypes import prototype_table
 
 LOGITS = "prototype_logits"
 """Column of the embeddings that holds an image's cosines to all prototypes."""
@@ -61,6 +62,17 @@ def prototype_count(run: RunKey) -> int:
     greatest = int(access.table(run, "prototypes", ["prototype"])["prototype"].max()) + 1
     noted = access.settings(run, "pretrain").get("prototypes")
     return max(greatest, noted) if isinstance(noted, int) else greatest
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def prototypes(run: RunKey) -> pd.DataFrame:
+    """One row for each prototype; see :func:`rice_ssl.evaluation.prototypes.prototype_table`.
+
+    Raises:
+        ArtifactError: the run has no prototypes.
+    """
+    count = prototype_count(run)
+    return prototype_table(assigned(run)[0], access.labels(run)["label"], count, access.sensors(run))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing with shuffled pairs and labels …")

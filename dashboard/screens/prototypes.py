@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, computed, state
+from dashboard import access, prototype_data, state
 from dashboard.access import RunKey
 from dashboard.components import (
     prototype_flow,
@@ -33,7 +33,7 @@ def page() -> None:
     """Draw the screen."""
     run = access.current_run()
     st.title("Prototypes")
-    table = computed.prototypes(run)
+    table = prototype_data.prototypes(run)
     prototype_summary.draw(run)
     prototype_selection.draw(run)
     part = _choose_part()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
-from dashboard import access, computed, live_network, neighbours, state
+from dashboard import access, live_network, neighbours, prototype_data, state
 from dashboard.access import RunKey
 from dashboard.components import about_run, pair_viewer, upload_trust
 from dashboard.components.gallery import gallery
@@ -214,7 +214,7 @@ def _prototypes(run: RunKey, found: Explained) -> None:
     st.subheader("Prototypes")
     titles = access.titles(run)
     try:
-        table = computed.prototypes(run)
+        table = prototype_data.prototypes(run)
     except ArtifactError as error:
         explain(error)
         return

@@ -146,9 +146,9 @@ def test_leaf_names_the_joint_prediction_so(fake, show):
 
 
 def test_the_table_of_prototypes_has_readable_names_and_values(fake, show):
-    from dashboard import access, computed
+    from dashboard import access, prototype_data
 
-    table = computed.prototypes(access.current_run())
+    table = prototype_data.prototypes(access.current_run())
     shown = show("prototypes").dataframe[0].value.set_index("Prototype")
     assert list(shown.columns) == [
         "Images", "Cluster", "Flags", "RGB images", "RGNIR images", "Labelled images", "Most frequent label",
