@@ -5,9 +5,9 @@ Everything else works without PyTorch, and starts without waiting for it.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,8 @@ def explain(run: RunKey, pictures: Mapping[str, npt.NDArray[np.uint8]]) -> Expla
     Raises:
         ArtifactError: PyTorch or the networks cannot be loaded.
     """
-    with _ASKED:
-        return _networks(run).explain(pictures)
+    with _asked(run) as networks:
+        return networks.explain(pictures)
 
 
 def embed(run: RunKey, sensor: str, picture: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
@@ -54,8 +54,8 @@ def embed(run: RunKey, sensor: str, picture: npt.NDArray[np.uint8]) -> dict[str,
     Raises:
         ArtifactError: as :func:`explain`.
     """
-    with _ASKED:
-        return _networks(run).embed(sensor, picture)
+    with _asked(run) as networks:
+        return networks.embed(sensor, picture)
 
 
 def measure(
@@ -66,8 +66,23 @@ def measure(
     Raises:
         ArtifactError: as :func:`explain`.
     """
+    with _asked(run) as networks:
+        return networks.measure(sensor, picture, sigma=sigma, random=random, steps=steps)
+
+
+@contextmanager
+def _asked(run: RunKey) -> Iterator[RunExplainer]:
+    """A run's networks, for one session after the other, on no more than ``THREADS`` threads meanwhile."""
     with _ASKED:
-        return _networks(run).measure(sensor, picture, sigma=sigma, random=random, steps=steps)
+        networks = _networks(run)
+        import torch
+
+        former = torch.get_num_threads()
+        torch.set_num_threads(min(THREADS, former))
+        try:
+            yield networks
+        finally:
+            torch.set_num_threads(former)
 
 
 def _networks(run: RunKey) -> RunExplainer:
@@ -80,8 +95,6 @@ def _networks(run: RunKey) -> RunExplainer:
 def _networks_as_they_are(run: RunKey, source: RunKey) -> RunExplainer:
     """Networks of a run whose weights are those of ``source``: loaded anew when either has changed."""
     try:
-        import torch
-
         from rice_ssl.attribution.explain import RunExplainer
     except (ImportError, OSError, RuntimeError, AttributeError) as error:  # a damaged installation raises any of these
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -89,7 +102,6 @@ def _networks_as_they_are(run: RunKey, source: RunKey) -> RunExplainer:
             f"New pictures cannot be judged, because PyTorch cannot be loaded here ({reason}): install the project "
             "anew with `make install`, and start the dashboard again. All other screens work without it."
         ) from error
-    torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
     return RunExplainer(Path(run.path))
 
 

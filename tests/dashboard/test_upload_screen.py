@@ -8,12 +8,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import access, live_network, neighbours
 from dashboard.components import pair_viewer
 from rice_ssl.artifacts import RunStore
+from rice_ssl.attribution.explain import RunExplainer
 from tests.attribution.network_run import SIZE, write_network_run
 from tests.dashboard.conftest import words
 from tests.data.fake_images import bomb_png, picture
@@ -397,6 +399,24 @@ def test_damaged_weights_are_explained(run, show):
     at = give(show("upload"), "rgb", *file_of(run, PAIR, "rgb"))
     assert "classifier.safetensors" in words(at)
     assert "rice-ssl finetune" in words(at)
+
+
+def test_the_number_of_processor_threads_is_put_back(run, monkeypatch):
+    """It is one for the process: what else works in it keeps its own, and gives the same numbers as before."""
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(live_network.THREADS + 3)
+    forward = RunExplainer.embed
+
+    def counted(*given):
+        seen.append(torch.get_num_threads())
+        return forward(*given)
+
+    monkeypatch.setattr(RunExplainer, "embed", counted)
+    try:
+        live_network.embed(access.key_of(run.root), "rgb", np.zeros((*SIZE, 3), dtype=np.uint8))
+        assert (seen, torch.get_num_threads()) == ([live_network.THREADS], live_network.THREADS + 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_without_torch_it_says_so(run, show, monkeypatch):
