@@ -56,6 +56,11 @@ def columns(run: RunKey) -> list[Column]:
     return [column for column, _ in _columns(run).values()]
 
 
+def names(run: RunKey) -> list[str]:
+    """Names of :func:`columns`, in order."""
+    return list(_columns(run))
+
+
 _Values = Callable[[RunKey, MapKey], pd.Series]
 
 

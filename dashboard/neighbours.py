@@ -12,8 +12,8 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.access import RunKey
-from dashboard.embedded import EMBEDDING, PART, Images, Vector, finite, has_direction, images, parts, vector_of
-from rice_ssl.embeddings.neighbours import TIE, unit_rows
+from dashboard.embedded import EMBEDDING, Images, Vector, finite, has_direction, images, parts, vector_of
+from rice_ssl.embeddings.neighbours import rank_among, unit_rows
 from rice_ssl.embeddings.similar import EXACT_AT_MOST, SimilarIndex, similar
 from rice_ssl.errors import ArtifactError
 
@@ -125,16 +125,8 @@ def rank_of(
     place = None if own is None else own.place(pair_id)
     if own is None or vectors is None or place is None:
         return None
-    among, asked = own.of(vectors), np.asarray(query)
-    rough = np.concatenate([_cosines(among[start : start + PART], asked) for start in range(0, len(among), PART)])
-    if not np.isfinite(rough[place]):
-        return None
-    close = np.flatnonzero(np.abs(rough - rough[place]) <= _ROUNDING)
-    steps = np.rint(_cosines(among[close].astype(np.float64), asked.astype(np.float64)) / TIE)
-    own_step = steps[close == place][0]
-    before = int((rough > rough[place] + _ROUNDING).sum() + (steps > own_step).sum())
-    before += int((steps[close < place] == own_step).sum())
-    return before + 1, own.usable, float(own_step * TIE)
+    found = rank_among(query, own.of(vectors), place)
+    return None if found is None else (found[0], own.usable, found[1])
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)
@@ -144,16 +136,6 @@ def twin_rank(
     """The same of a pair's image of ``sensor`` and its image of ``among``, kept for who asks again."""
     query = vector_of(run, pair_id, sensor, space)
     return None if query is None else rank_of(run, query, among, pair_id, space)
-
-
-_ROUNDING = 2e-5
-"""More than two cosines in float32 are off by together, at some thousand dimensions."""
-
-
-def _cosines(vectors: Vector, query: Vector) -> Vector:
-    """Cosines with a vector, shape (N,), in the precision in which both are given; not finite where a row is not."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) * np.linalg.norm(query)
-    return np.asarray(vectors @ query / np.where(lengths > 0, lengths, 1))
 
 
 def mean_of(

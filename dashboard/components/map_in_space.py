@@ -20,7 +20,7 @@ HEIGHT = 520
 
 def show(run: RunKey, shown: Shown) -> None:
     """Draw the map, or a sample of it that is named, with how far it may be believed."""
-    key, names = shown.key, {column.name for column in map_columns.columns(run)}
+    key, names = shown.key, map_columns.names(run)
     found, painted = map_points.points(run, key), colouring(run, key, shown.colour)
     rows = drawn_sample(len(found))
     drawn = found.iloc[rows]

@@ -107,7 +107,7 @@ def _ranked(run: RunKey, key: MapKey) -> None:
 
 def _labels(run: RunKey, key: MapKey, pair_ids: list[str]) -> dict[str, str]:
     """Labels of some pairs, looked up without a table of all."""
-    if "label" not in {column.name for column in map_columns.columns(run)}:
+    if "label" not in map_columns.names(run):
         return {}
     rows = map_points.rows_of(run, key, pair_ids)
     ids = map_points.points(run, key)["pair_id"].iloc[rows].astype(str)

@@ -96,7 +96,7 @@ def _carry(run: RunKey, key: MapKey, shown: Shown, number: int) -> dict[str, str
 
 def _coloured_by(run: RunKey, shown: Shown) -> str:
     """Images have frames in the colours of their labels, and so have the points around them."""
-    names = [column.name for column in map_columns.columns(run)]
+    names = map_columns.names(run)
     return "label" if shown.as_images and "label" in names else shown.colour
 
 
@@ -183,7 +183,7 @@ def _tiles(run: RunKey, key: MapKey, shown: Shown, name: str) -> dict[str, Any] 
     except ArtifactError as error:
         explain(error)
         return None
-    labelled = "label" in {column.name for column in map_columns.columns(run)}
+    labelled = "label" in map_columns.names(run)
     said = ["Frames have the colour of the label"] if labelled else []
     if found["wrong"]:
         said.append(f"red where the prediction is wrong ({found['wrong']:,} of these)")

@@ -96,7 +96,7 @@ def _chosen_pair(run: RunKey, key: MapKey, fragments: Sequence[str]) -> None:
 
 def _mix(run: RunKey, key: MapKey, rows: Rows) -> None:
     """Labels of the selected pairs and prototypes of the selected images, each with its count."""
-    names = {column.name for column in map_columns.columns(run)}
+    names = map_columns.names(run)
     if "label" in names:
         counts = _counts(run, key, "label", selection.one_of_each_pair(run, key, rows))
         total = sum(count for _, count in counts) or 1

@@ -79,7 +79,7 @@ def sheet(run: RunKey, key: MapKey, filters: Filters, view: View) -> dict[str, A
 
 def _frames(run: RunKey, key: MapKey, rows: npt.NDArray[np.intp]) -> tuple[list[str], int]:
     """Colour of each image's frame, of its label or red where its prediction is wrong; and how many those are."""
-    names = {column.name for column in map_columns.columns(run)}
+    names = map_columns.names(run)
     shades = [GREY] * len(rows)
     if "label" in names:
         found = colouring(run, key, "label")

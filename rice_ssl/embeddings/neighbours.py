@@ -55,9 +55,7 @@ def nearest(
     Returns:
         Rows of ``vectors``, nearest first (ties: lower row first), and similarities in [-1, 1].
     """
-    asked = unit_rows(np.asarray(query)[None])[0]
-    parts = [_cosines(part, asked) for part in _parts(vectors, len(asked))]
-    rough = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+    rough = _all_cosines(query, vectors)
     rough[~np.isfinite(rough)] = -np.inf
     if exclude is not None:
         rough[exclude] = -np.inf
@@ -69,6 +67,28 @@ def nearest(
     steps = _steps_of(np.asarray(query)[None], np.zeros(len(rows), dtype=np.int64), vectors, rows)
     order = np.argsort(-steps, kind="stable")[:wanted]
     return rows[order].astype(np.int64), (steps[order] * TIE).astype(np.float32)
+
+
+def rank_among(query: Vectors, vectors: Vectors, row: int) -> tuple[int, float] | None:
+    """Place of one row in the order of :func:`nearest`, when all are asked for.
+
+    Args:
+        query: shape (D,), finite.
+        vectors: shape (N, D), of any length each.
+        row: of ``vectors``.
+
+    Returns:
+        The place, counted from 1, and the row's cosine; None where that is not finite.
+    """
+    rough = _all_cosines(query, vectors)
+    if not np.isfinite(rough[row]):
+        return None
+    near = 2 * _ROUNDING  # both are off
+    close = np.flatnonzero(np.abs(rough - rough[row]) <= near)
+    steps = _steps_of(np.asarray(query)[None], np.zeros(len(close), dtype=np.int64), vectors, close)
+    own = steps[close == row][0]
+    before = int((rough > rough[row] + near).sum() + (steps > own).sum() + (steps[close < row] == own).sum())
+    return before + 1, float(own * TIE)
 
 
 def nearest_of_all(vectors: Vectors, count: int, *, advance: Advance = lambda rows: None) -> Rows:
@@ -172,6 +192,13 @@ def _cosines(vectors: Vectors, unit: npt.NDArray[np.float32]) -> npt.NDArray[np.
     values = np.asarray(vectors, dtype=np.float32)
     norms = np.sqrt(np.einsum("ij,ij->i", values, values))
     return np.asarray((values @ unit) / np.where(norms > 0, norms, 1), dtype=np.float32)
+
+
+def _all_cosines(query: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
+    """Cosines of all rows with a vector, shape (N,), in float32; not finite where a row is not."""
+    asked = unit_rows(np.asarray(query)[None])[0]
+    parts = [_cosines(part, asked) for part in _parts(vectors, len(asked))]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
 def _bound(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from rice_ssl.embeddings import neighbours as module
-from rice_ssl.embeddings.neighbours import finite_rows, nearest, nearest_of_all, twin_ranks, unit_rows
+from rice_ssl.embeddings.neighbours import finite_rows, nearest, nearest_of_all, rank_among, twin_ranks, unit_rows
 from rice_ssl.evaluation import retrieval
 
 
@@ -175,3 +175,17 @@ def test_ranks_where_all_are_alike(blocks):
     alike = np.ones((60, 3), dtype=np.float32)
     assert [side.tolist() for side in twin_ranks(alike, 2 * alike)] == [list(range(1, 61))] * 2
     assert [side.tolist() for side in twin_ranks(np.empty((0, 2)), np.empty((0, 2)))] == [[], []]
+
+
+def test_a_rank_is_the_place_in_the_order_of_the_nearest():
+    """With ties, a row of zeros and one with NaN, which has none."""
+    rng = np.random.default_rng(5)
+    vectors = np.concatenate([rng.integers(-1, 2, (80, 3)).astype(np.float64), np.zeros((1, 3)), [[np.nan, 1, 0]]])
+    query = np.array([1.0, 2.0, -1.0])
+    order, cosines = nearest(query, vectors, len(vectors))
+    assert len(order) == 81
+    for place, (row, cosine) in enumerate(zip(order, cosines, strict=True), start=1):
+        rank, found = rank_among(query, vectors, int(row))
+        assert rank == place
+        assert found == pytest.approx(cosine, abs=1e-7)
+    assert rank_among(query, vectors, 81) is None
