@@ -205,9 +205,10 @@ def simulate_embeddings(
 def _do(run: Path, stage: str, progress: bool, as_json: bool, max_minutes: float | None = None) -> None:
     """Do one stage of a run, named by its directory or its YAML."""
     from pipelines.configuration import resolve_target
+
+    store, config = resolve_target(run)  # before what takes seconds to load: a mistake is told at once
     from pipelines.run import run_one
 
-    store, config = resolve_target(run)
     summary = run_one(store, config, stage, progress=progress, max_minutes=max_minutes)
     if summary is not None:  # under torchrun, the first process tells
         _tell(summary, as_json)
@@ -245,16 +246,16 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Embeddings, projections, prototype logits, logits and CAMs of every image."""
-    from pipelines.configuration import resolve_target
-    from pipelines.embed import run_embed
-    from pipelines.prepare import begin_with_weights
-    from pipelines.run import refuse_torchrun
-
     if manifest is None and weights is None:
         _do(run, "embed", progress, as_json)
         return
     if weights is None:
         raise InputError(f"--manifest {manifest} needs weights: name a trained run with --weights RUN.")
+    from pipelines.configuration import resolve_target
+    from pipelines.embed import run_embed
+    from pipelines.prepare import begin_with_weights
+    from pipelines.run import refuse_torchrun
+
     refuse_torchrun("rice-ssl embed --weights")
     other = RunStore(weights)
     with RunStore(run).locked():
@@ -285,10 +286,11 @@ def evaluate(run: Target, progress: Progress = True, as_json: Json = False) -> N
 @app.command()
 def channels(run: Target, progress: Progress = True, as_json: Json = False) -> None:
     """What the classifier answers when a band is replaced: by its mean, another pair's, the other sensor's."""
-    from pipelines.channels import run_channels
     from pipelines.configuration import resolve_target
 
     store, config = resolve_target(run)
+    from pipelines.channels import run_channels
+
     store.info()  # a run that is not there has nothing to lock
     with store.locked():
         _tell(run_channels(store, config, progress=progress), as_json)
@@ -457,10 +459,12 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Pretrain every point of a grid, and compare what came of them; resumes, and shares its work with others."""
-    from pipelines.ablate import run_ablate
     from pipelines.configuration import read_ablation_config
 
-    summary = run_ablate(read_ablation_config(config), progress=progress, max_minutes=max_minutes)
+    settings = read_ablation_config(config)
+    from pipelines.ablate import run_ablate
+
+    summary = run_ablate(settings, progress=progress, max_minutes=max_minutes)
     _tell(summary, as_json)
     if summary.failures:
         raise typer.Exit(2)
@@ -473,10 +477,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Cross-validate classifiers of each sensor, and of both, and compare them; resumes, and shares its work."""
-    from pipelines.compare import run_compare
     from pipelines.configuration import read_comparison_config
 
-    summary = run_compare(read_comparison_config(config), progress=progress)
+    settings = read_comparison_config(config)
+    from pipelines.compare import run_compare
+
+    summary = run_compare(settings, progress=progress)
     _tell(summary, as_json)
     if summary.failures:
         raise typer.Exit(2)
@@ -491,9 +497,11 @@ def run(
 ) -> None:
     """Do every stage in order, and skip what is up to date."""
     from pipelines.configuration import read_config
+
+    settings = read_config(config)  # before what takes seconds to load: a mistake is told at once
     from pipelines.run import run_all
 
-    _tell(run_all(read_config(config), progress=progress, max_minutes=max_minutes), as_json)
+    _tell(run_all(settings, progress=progress, max_minutes=max_minutes), as_json)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,7 +12,7 @@ import yaml
 
 from rice_ssl.artifacts import RunStore
 from rice_ssl.training.checkpoint import kept_checkpoints
-from tests.pipelines.tiny_run import ROOT, rice_ssl, settings
+from tests.pipelines.tiny_run import begun, rice_ssl, settings
 
 OPTIONS = ("--step", "6", "--batches", "2", "--starts", "1", "--continue-steps", "4", "--no-progress")
 
@@ -90,8 +89,7 @@ def test_the_line_starts_at_the_checkpoint_before(document):
 def test_stopped_between_two_tests_it_goes_on(run, document, tmp_path):
     copy = RunStore(shutil.copytree(run.root, tmp_path / "run"))
     (copy.root / "dynamics_tests.json").unlink()
-    command = [sys.executable, "-m", "pipelines.main", "dynamics", "test", str(copy.root), *OPTIONS]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = begun("dynamics", "test", copy.root, *OPTIONS, stdout=subprocess.PIPE)
     parts = copy.root / "cache" / "dynamics-tests.json"
     while process.poll() is None and not parts.exists():
         time.sleep(0.01)

@@ -1,18 +1,16 @@
 """The whole, tiny: from simulated images to every artifact of a run, then skipped, resumed and redone as needed."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.pipelines.tiny_run import FILES, ROOT, STAGES, files_of, rice_ssl, settings
+from tests.pipelines.tiny_run import FILES, STAGES, begun, files_of, rice_ssl, settings
 
 
 def test_every_stage_is_done_and_every_file_is_there(folder, first):
@@ -53,9 +51,8 @@ def test_a_killed_run_resumes_to_the_same_figures(folder, first, tmp_path):
     content = settings(tmp_path)
     content["data"] = settings(folder)["data"]
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "pipelines.main", "run", str(tmp_path / "run.yaml"), "--no-progress"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = begun("run", tmp_path / "run.yaml", "--no-progress", **quiet)
     started = time.monotonic()
     checkpoints = tmp_path / "run" / "checkpoints" / "pretrain"
     while process.poll() is None and time.monotonic() - started < 120:
@@ -118,6 +115,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, message, tmp_path)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_process_of_its_own_ends_the_same_way(tmp_path):
+    process = begun("embed", "nowhere", cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    said = "rice-ssl: nowhere is neither a run directory nor a YAML file. Give one of the two.\n"
+    assert (process.returncode, out, err) == (2, "", said)
 
 
 def test_a_classifier_may_start_from_another_run_s_swav_weights(folder, first, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from pipelines.run import run_all, run_one
 from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.run_config import config_of_run, parse_config
-from tests.pipelines.tiny_run import STAGES, rice_ssl, settings
+from tests.pipelines.tiny_run import STAGES, begun, rice_ssl, settings
 
 
 @pytest.fixture
@@ -205,9 +206,10 @@ def test_a_run_inside_its_data_folder_resumes(copy):
 def test_two_processes_do_not_write_to_one_run(copy):
     (copy.root / "run.yaml").write_text(yaml.safe_dump(copy.config))
     with copy.store.locked():
-        done = rice_ssl("run", copy.root / "run.yaml", check=False)
-    assert done.returncode == 2
-    assert "Another process is at work on" in done.stderr
+        process = begun("run", copy.root / "run.yaml", stderr=subprocess.PIPE)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "Another process is at work on" in err
 
 
 def test_a_trained_run_is_not_embedded_over(copy, folder):

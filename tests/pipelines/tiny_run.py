@@ -1,9 +1,16 @@
 """A run that takes seconds: its settings, its files, and the command line."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
+
+from pipelines.main import main
 
 ROOT = Path(__file__).parent.parent.parent
 STAGES = [
@@ -95,12 +102,38 @@ def settings(folder: Path, **changes):
     }
 
 
-def rice_ssl(*arguments, check=True, **kwargs):
-    command = [sys.executable, "-m", "pipelines.main", *map(str, arguments)]
+@dataclass
+class Done:
+    """What a command printed and exited with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def rice_ssl(*arguments, check=True, cwd=None):
+    """Do a command, in this process: in one of its own, loading PyTorch takes longer than most of them."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        contextlib.chdir(cwd or "."),
+        warnings.catch_warnings(),
+        mock.patch.object(sys, "argv", ["rice-ssl", *map(str, arguments)]),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    assert not check or code == 0, err.getvalue()[-3000:]
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def begun(*arguments, **options):
+    """The same in a process of its own, to be killed, or to find a run locked."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **kwargs)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+    command = [sys.executable, "-m", "pipelines.main", *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, text=True, **options)
 
 
 def files_of(folder: Path) -> set[str]:
