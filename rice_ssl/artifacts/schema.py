@@ -127,7 +127,7 @@ TABLES: dict[str, Table] = {
             "thumbnails/images.parquet",
             {"pair_id": _TEXT, "sensor": _TEXT, "width": _INT, "height": _INT, "jpeg": pa.binary()},
             "rice-ssl embed {run}",
-            row_group=2048,
+            row_group=256,
         ),
         Table(
             "cross_validation",
