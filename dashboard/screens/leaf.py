@@ -24,7 +24,7 @@ from rice_ssl.sensors import BOTH
 NEIGHBOURS = 6
 _DRAWN, _FIRST_PAINT = "leaf_drawn", 0.1
 """Pair that was drawn last; seconds that what lies below waits, so that what lies above is drawn first: without, a new
-leaf is there after 302 ms at the 95th percentile, with it after 206 (`make benchmark-leaf`)."""
+leaf is there after 297 ms at the 95th percentile, with it after 170 (`make benchmark-leaf`)."""
 
 
 def page() -> None:
