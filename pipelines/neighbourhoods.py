@@ -122,8 +122,10 @@ def _measure(
     progress: bool,
 ) -> Neighbourhoods:
     first, second = (vectors[own] for own in two)
-    with tqdm(total=3 * len(first), desc="neighbourhoods", unit="image", disable=not progress) as bar:
-        if len(first) <= EXACT_AT_MOST:
+    exact = len(first) <= EXACT_AT_MOST
+    searches = 3 if exact else 4  # one by one, both sensors' twins are ranked at once
+    with tqdm(total=searches * len(first), desc="neighbourhoods", unit="image", disable=not progress) as bar:
+        if exact:
             return neighbourhoods(first, second, nearest, seed=seed, advance=bar.update)
         pair_of = []
         for name, own in zip(names, two, strict=True):

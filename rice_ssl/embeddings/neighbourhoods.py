@@ -83,7 +83,7 @@ def neighbourhoods_by_index(
         pair_of: number of the pair of each row of either index, -1 for images without a pair, which count for nothing.
         count: as there.
         seed: as there.
-        advance: told how many more of 3 P rows are done.
+        advance: told how many more of 4 P rows are done.
 
     Raises:
         ValueError: as there.
@@ -91,7 +91,7 @@ def neighbourhoods_by_index(
     count = _checked(first, second, count)
     two = list(zip((first, second), indexes, pair_of, strict=True))
     near = [_near(vectors, index, pairs, count, advance) for vectors, index, pairs in two]
-    ranks = [_twins(first, indexes[1], pair_of[1], advance), _twins(second, indexes[0], pair_of[0], lambda rows: None)]
+    ranks = [_twins(first, indexes[1], pair_of[1], advance), _twins(second, indexes[0], pair_of[0], advance)]
     known = [index.recall for index in indexes if index.recall is not None]
     return Neighbourhoods(
         jaccard(*near), ranks[0], ranks[1], count, expected_overlap(*near, seed=seed),
