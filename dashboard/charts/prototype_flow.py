@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy import sparse
 
-from dashboard.charts.figures import GREY, cluster_colour, inked, plain
+from dashboard.charts.figures import GREY, cluster_colour, count_scale, inked, plain
 from rice_ssl.evaluation.assignment_flow import Flows
 
 MOST_FLOWS, MOST_CELLS = 40, 120
@@ -106,7 +106,7 @@ def flow_matrix(
     figure = go.Figure(
         go.Heatmap(
             z=[[int(pairs) or None for pairs in row] for row in table], x=names, y=names, xgap=0.5, ygap=0.5,
-            colorscale=[[0, "#BFD7EA"], [0.35, "#5B9BCB"], [1, "#0B3C6F"]], zmin=0,
+            colorscale=count_scale(), zmin=0,
             colorbar={"title": {"text": "Pairs", "side": "top"}, "thickness": 12, "len": 0.6},
             hovertemplate=f"{titles[0]} in %{{y}}, {titles[1]} in %{{x}}: %{{z}} pairs<extra></extra>",
         )

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.charts.event_labels import place_labels
-from dashboard.charts.figures import CORRECT, GREY, INK, WRONG, inked, plain
+from dashboard.charts.figures import CORRECT, GREY, INK, WRONG, count_scale, inked, plain
 from rice_ssl.dynamics.events import Event
 from rice_ssl.evaluation.prototype_history import UsageHistory
 
@@ -36,8 +36,8 @@ def usage_over_steps(
     figure = go.Figure(
         go.Heatmap(
             z=images[:, order].T.tolist(), x=[str(step) for step in usage.steps], y=[str(number) for number in order],
-            colorscale=[[0, "rgba(91, 155, 203, 0)"], [0.02, "#CFE1F0"], [0.4, "#5B9BCB"], [1, "#0B3C6F"]],
-            zmin=0, colorbar={"title": {"text": "Images", "side": "top"}, "thickness": 12, "len": 0.6},
+            colorscale=count_scale(zero=True), zmin=0,
+            colorbar={"title": {"text": "Images", "side": "top"}, "thickness": 12, "len": 0.6},
             hovertemplate="Prototype %{y}, step %{x}: %{z} images<extra></extra>",
         )
     )  # fmt: skip

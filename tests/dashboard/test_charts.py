@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
 
-from dashboard.charts.figures import CLASS_COLOURS, CLUSTER_COLOURS, INK, alternating, cluster_colour
+from dashboard.charts.figures import CLASS_COLOURS, CLUSTER_COLOURS, INK, alternating, cluster_colour, count_scale
 from dashboard.charts.map import map_in_space
 from dashboard.charts.map_colours import colour_numbers, colour_values
 from dashboard.charts.prototypes import prototype_map
@@ -140,3 +141,18 @@ def test_numbers_in_a_matrix_leave_their_colour_to_the_theme():
     assert [note.text for note in figure.layout.annotations] == ["5", "0", "1", "9"]
     assert {note.font.color for note in figure.layout.annotations} == {INK}
     assert figure.layout.font.color == INK
+
+
+@pytest.mark.parametrize("ground", ["#FCFDFB", "#101713"])  # of the light and the dark theme
+@pytest.mark.parametrize("zero", [False, True])
+def test_more_is_farther_from_the_ground_in_either_theme(ground, zero):
+    under = np.array([int(ground[k : k + 2], 16) for k in (1, 3, 5)])
+    seen, places = [], []
+    for place, shade in count_scale(zero=zero):
+        *colour, opaque = map(float, shade.removeprefix("rgba(").removesuffix(")").split(","))
+        seen.append(np.linalg.norm(opaque * (np.array(colour) - under)))
+        places.append(place)
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, 1)
+    assert (np.diff(seen) > 20).all()
+    assert seen[0] == 0 if zero else seen[0] > 20
