@@ -25,8 +25,6 @@ CLUSTER_COLOURS = (
 both themes."""
 SENSOR_COLOURS = {"rgb": "#2F8AC4", "rgnir": "#A65AA0", "both": "#8A8A8A"}
 SENSOR_SYMBOLS = ("circle", "diamond", "square", "triangle-up")
-COUNTED = ((0.0, 0.25), (0.35, 0.7), (1.0, 1.0))
-"""Share of the greatest count, and how opaque its cell is."""
 CORRECT, WRONG, GREY = "#009E73", "#D55E00", "#9A9A9A"
 
 
@@ -36,9 +34,8 @@ def count_scale(*, zero: bool = False) -> list[tuple[float, str]]:
     Args:
         zero: whether 0 is among them, and drawn as the ground alone.
     """
-    (least, opacity), *others = COUNTED
-    stops = [(0.0, 0.0), (0.02, opacity), *others] if zero else [(least, opacity), *others]
-    return [(place, f"rgba(47, 138, 196, {opaque})") for place, opaque in stops]
+    fewest = [(0.0, 0.0), (0.02, 0.25)] if zero else [(0.0, 0.25)]
+    return [(share, f"rgba(47, 138, 196, {opaque})") for share, opaque in [*fewest, (0.35, 0.7), (1.0, 1.0)]]
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, str]:

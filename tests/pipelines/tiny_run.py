@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -102,15 +101,6 @@ def settings(folder: Path, **changes):
     }
 
 
-@dataclass
-class Done:
-    """What a command printed and exited with."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 def rice_ssl(*arguments, check=True, cwd=None):
     """Do a command, in this process: in one of its own, loading PyTorch takes longer than most of them."""
     out, err, code = io.StringIO(), io.StringIO(), 0
@@ -126,7 +116,7 @@ def rice_ssl(*arguments, check=True, cwd=None):
         except SystemExit as ended:
             code = ended.code or 0
     assert not check or code == 0, err.getvalue()[-3000:]
-    return Done(code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def begun(*arguments, **options):
