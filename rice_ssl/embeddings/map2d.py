@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
+from threadpoolctl import ThreadpoolController
 
 from rice_ssl.embeddings.neighbours import Advance, Rows, Vectors
 from rice_ssl.errors import InputError
@@ -111,7 +112,10 @@ def _umap(
     fitted = UMAP(
         n_components=dimensions, n_neighbors=neighbours, min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1
     )
-    points = np.asarray(fitted.fit_transform(values), dtype=np.float64)
+    # Numba begins its threads by setting OpenMP's number of them, which PyTorch's is too: put back, or what a run
+    # computes after its map would have other last digits than the same computed alone.
+    with ThreadpoolController().select(user_api="openmp").limit(limits=None):
+        points = np.asarray(fitted.fit_transform(values), dtype=np.float64)
     return points, lambda more: np.asarray(fitted.transform(more), dtype=np.float64)
 
 
