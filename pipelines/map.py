@@ -142,6 +142,7 @@ def _maps(
                         perplexity=settings.perplexity,
                         metric=metric,
                         advance=bar.update,
+                        progress=progress,
                     )
                 except InputError as error:
                     notes.append(str(error))

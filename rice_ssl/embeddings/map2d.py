@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from threadpoolctl import ThreadpoolController
+from tqdm import tqdm
 
 from rice_ssl.embeddings.neighbours import Advance, Rows, Vectors
 from rice_ssl.errors import InputError
@@ -40,6 +41,7 @@ def fit_map(
     perplexity: float = 30.0,
     metric: str = "cosine",
     advance: Advance = lambda rows: None,
+    progress: bool = False,
 ) -> Points:
     """Lay vectors out in two or three dimensions.
 
@@ -61,6 +63,7 @@ def fit_map(
         perplexity: of t-SNE.
         metric: ``cosine`` or ``euclidean``, of UMAP and t-SNE.
         advance: told how many more of the N vectors have their place.
+        progress: whether to show a bar of the epochs in which UMAP and t-SNE are fitted, as long as they are.
 
     Returns:
         Shape (N + K, dimensions), the landmarks last.
@@ -86,9 +89,10 @@ def fit_map(
         if method == "pca":
             fitted, lay = _pca(values, dimensions, seed), None
         elif method == "umap":
-            fitted, lay = _umap(values, dimensions, seed, min(neighbours, count - 1), min_dist, metric)
+            fitted, lay = _umap(values, dimensions, seed, min(neighbours, count - 1), min_dist, metric, progress)
         else:
-            fitted, lay = _tsne(values, seed, min(perplexity, (count - 1) / 3), metric, random_start)
+            perplexity = min(perplexity, (count - 1) / 3)
+            fitted, lay = _tsne(values, seed, perplexity, metric, random_start, progress)
         found[rows], found[len(vectors) :] = fitted[: len(rows)], fitted[len(rows) :]
         advance(len(rows))
         others = np.ones(len(vectors), dtype=np.bool_)
@@ -105,28 +109,45 @@ Lay = Callable[[npt.NDArray[np.float32]], Points]
 
 
 def _umap(
-    values: npt.NDArray[np.float32], dimensions: int, seed: int, neighbours: int, min_dist: float, metric: str
+    values: npt.NDArray[np.float32],
+    dimensions: int,
+    seed: int,
+    neighbours: int,
+    min_dist: float,
+    metric: str,
+    progress: bool,
 ) -> tuple[Points, Lay]:
     from umap import UMAP  # slow to import
 
+    bar = {"desc": "umap", "unit": "epoch", "bar_format": None, "leave": False, "disable": not progress}
     fitted = UMAP(
-        n_components=dimensions, n_neighbors=neighbours, min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1
-    )
+        n_components=dimensions, n_neighbors=neighbours, min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1,
+        tqdm_kwds=bar,
+    )  # fmt: skip
     # Numba begins its threads by setting OpenMP's number of them, which PyTorch's is too: put back, or what a run
     # computes after its map would have other last digits than the same computed alone.
     with ThreadpoolController().select(user_api="openmp").limit(limits=None):
         points = np.asarray(fitted.fit_transform(values), dtype=np.float64)
+    bar["disable"] = True  # laying others into the map advances the caller's
     return points, lambda more: np.asarray(fitted.transform(more), dtype=np.float64)
 
 
 def _tsne(
-    values: npt.NDArray[np.float32], seed: int, perplexity: float, metric: str, random_start: bool
+    values: npt.NDArray[np.float32], seed: int, perplexity: float, metric: str, random_start: bool, progress: bool
 ) -> tuple[Points, Lay]:
     from openTSNE import TSNE
 
     start, jobs = "random" if random_start else "pca", 1 if len(values) < _ALONE else 2
-    fitted = TSNE(perplexity=perplexity, metric=metric, random_state=seed, n_jobs=jobs, initialization=start)
-    fitted = fitted.fit(values)
+    method = TSNE(perplexity=perplexity, metric=metric, random_state=seed, n_jobs=jobs, initialization=start)
+    epochs = method.early_exaggeration_iter + method.n_iter
+    with tqdm(total=epochs, desc="tsne", unit="epoch", leave=False, disable=not progress) as bar:
+
+        def advance(*_: object) -> None:  # returns nothing: what is true would end the fit
+            bar.update(method.callbacks_every_iters)
+
+        method.callbacks = [advance] if progress else None
+        fitted = method.fit(values)
+    fitted.gradient_descent_params["callbacks"] = None  # laying others into the map advances the caller's
     return np.asarray(fitted, dtype=np.float64), lambda more: np.asarray(fitted.transform(more), dtype=np.float64)
 
 

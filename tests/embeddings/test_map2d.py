@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -78,6 +79,19 @@ def test_umap_in_three_dimensions():
     assert (found.shape, np.isfinite(found).all()) == ((40, 3), True)
     near = NearestNeighbors(n_neighbors=4).fit(found).kneighbors(return_distance=False)
     assert ((near < 20) == (np.arange(40) < 20)[:, None]).mean() > 0.9
+
+
+@pytest.mark.parametrize(("method", "epochs"), [("umap", 500), ("tsne", 750)])
+def test_a_bar_counts_the_epochs_of_the_fit_alone(method, epochs, capsys):
+    """It changes nothing of the map, and says nothing of those that are laid into it; without it nothing is said."""
+    values, rows = two_groups(), np.arange(20, dtype=np.int64) * 2
+    quiet = fit_map(values, method, seed=0, fit_on=rows)
+    assert capsys.readouterr() == ("", "")
+    shown = fit_map(values, method, seed=0, fit_on=rows, progress=True)
+    np.testing.assert_array_equal(shown, quiet)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert set(re.findall(r"(\w+): +\d+%.*?/(\d+) ", err)) == {(method, str(epochs))}
 
 
 @pytest.mark.parametrize("method", ["umap", "tsne"])
