@@ -1,20 +1,21 @@
 """What holds for every test."""
 
-import sys
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 
-def threads() -> int | None:
-    """How many threads PyTorch computes on in this thread; None where it is not loaded."""
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else None
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Of the processor: the last digits of what PyTorch computes depend on how many there are."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def same_threads() -> Iterator[None]:
-    """Whoever changes that number puts it back: else the tests after it would compute other last digits."""
-    before = threads()
+def still_one_thread() -> Iterator[None]:
+    """Whatever changes their number, as Numba does where it begins its own, puts it back."""
     yield
-    assert before in {None, threads()}, f"PyTorch had {before} threads before this test, {threads()} after it"
+    left = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert left == 1, f"After this test PyTorch computes on {left} threads"

@@ -1,7 +1,4 @@
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -116,19 +113,6 @@ def test_what_is_not_fitted_is_laid_among_its_like(method, monkeypatch):
     assert (group[rows][near] == group[others][:, None]).mean() > 0.9
     landmark = NearestNeighbors(n_neighbors=9).fit(found[:600]).kneighbors(found[600:], return_distance=False)
     assert (group[landmark] == [[0], [1]]).mean() > 0.9
-
-
-def test_umap_leaves_the_number_of_processor_threads_alone():
-    """In a process of its own, since Numba begins its threads once: PyTorch computes on as many after it as before."""
-    work = """
-import numpy as np, torch
-from rice_ssl.embeddings.map2d import fit_map
-fit_map(np.eye(30), "umap", seed=0)
-print(torch.get_num_threads())
-"""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
-    done = subprocess.run([sys.executable, "-c", work], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
 
 
 @pytest.mark.parametrize(("method", "least"), [("pca", 2), ("umap", 5), ("tsne", 5)])

@@ -3,19 +3,9 @@
 import json
 
 import pytest
-import torch
 import yaml
 
 from tests.pipelines.tiny_run import rice_ssl, settings
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Of the processor, as :func:`tests.pipelines.tiny_run.begun` has it: the same numbers in either process."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
