@@ -469,9 +469,9 @@ def is_calibrated(run: RunKey, split: str) -> bool:
 
 def judged_splits(run: RunKey) -> list[str]:
     """Splits that have pairs that were judged, in the order in which figures matter."""
-    there = set(cross_validated(run)["split"]) if has(run, CROSS_VALIDATION) else set()
+    there = set(cross_validated(run)["split"].unique()) if has(run, CROSS_VALIDATION) else set()
     if judged_by(run) == "predictions":
-        there = (there & {OOF}) | set(pairs(run)["split"])
+        there = (there & {OOF}) | set(pairs(run)["split"].unique())
     return [split for split in JUDGED if split in there]
 
 

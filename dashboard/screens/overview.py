@@ -14,7 +14,7 @@ from dashboard.charts.sensors import figures_with_intervals
 from dashboard.components import about_run, findings, reported
 from dashboard.components.figure_words import differences
 from dashboard.components.notice import explain, reading
-from dashboard.components.words import JUDGED, label_text, plain, split_title
+from dashboard.components.words import JUDGED, NO_LABEL, label_text, plain, split_title
 from rice_ssl.errors import ArtifactError
 from rice_ssl.sensors import BOTH
 
@@ -63,9 +63,9 @@ def _made_of(run: RunKey, info: Mapping[str, Any]) -> None:
         else f"Images imported with the {plain(info.get('data_source'))} layout"
     )
     st.caption(f"{source}. {_trained(run, info, pretrain)} All images of a pair are in one split.")
-    splits, labels = pairs["split"].map(split_title).rename("Split"), pairs["label"].map(label_text)
     with st.expander("Pairs by split and label", icon=":material/table_rows:"):
-        counts = pd.crosstab(splits, labels).reset_index()
+        counts = pd.crosstab(pairs["split"], pairs["label"].fillna(NO_LABEL))
+        counts = counts.rename(index=split_title).sort_index().rename_axis("Split").reset_index()
         st.dataframe(counts, hide_index=True, width="content", alt="Pairs by split and label")
 
 
@@ -147,7 +147,7 @@ def _samples(run: RunKey) -> None:
     """A few pairs, both sensors side by side."""
     pairs, titles = access.pairs(run), access.titles(run)
     access.table(run, "thumbnails", ["pair_id"])  # that there are none is said before anything is drawn
-    turn = pairs.groupby(pairs["label"].map(label_text)).cumcount()  # one of each label, then a second of each
+    turn = pairs.groupby(pairs["label"].fillna(NO_LABEL)).cumcount()  # one of each label, then a second of each
     chosen = pairs.loc[turn.sort_values(kind="stable").index[:SAMPLES]]
     for column, pair_id in zip(st.columns(SAMPLES), chosen.index, strict=False):
         with column, st.container(border=True):

@@ -92,11 +92,17 @@ _TOOLTIP = """async ([view, turn]) => {
   for (let step = 100 * turn; step < 100 * turn + 100; step += 1) {
     const [across, down] = [0.618034, 0.754878].map(stride => 0.2 + 0.6 * ((stride * step) % 1))
     const at = {clientX: box.left + across * box.width, clientY: box.top + down * box.height}
-    const start = performance.now()
-    tooltip.hidden = true
-    canvas.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, composed: true, pointerType: 'mouse', ...at}))
-    while (tooltip.hidden && performance.now() - start < 1500) await new Promise(requestAnimationFrame)
-    if (!tooltip.hidden) return performance.now() - start
+    const send = kind =>
+      canvas.dispatchEvent(new PointerEvent(kind, {bubbles: true, composed: true, pointerType: 'mouse', ...at}))
+    send('pointerleave')  // from the point of before, which is drawn without its ring
+    await new Promise(resolve => setTimeout(resolve, 50))
+    const before = view.dataset.drawn, start = performance.now(), waited = () => performance.now() - start
+    send('pointermove')
+    while (view.dataset.drawn === before && waited() < 300) await new Promise(requestAnimationFrame)
+    if (view.dataset.drawn === before) continue  // no point is there
+    while (tooltip.hidden && waited() < 5000) await new Promise(requestAnimationFrame)
+    if (tooltip.hidden) throw new Error('Nothing was said of a point within 5 s')
+    return waited()
   }
   throw new Error('Nothing was said of any point')
 }"""

@@ -198,3 +198,15 @@ def test_the_ring_follows_the_choice_at_once(fake, show):
         figure = figures(at)[f"prototype_map_{number}"]
         (ring,) = [trace for trace in figure["data"] if trace["name"] == "Chosen"]
         assert ring["customdata"] == [[number]]
+
+
+# -- pairs by split and label -------------------------------------------------------------------------------------
+
+
+def test_overview_counts_the_pairs_of_each_split_and_label(fake, show):
+    """Of 24 pairs every second is for training, every fourth test; the test pairs' labels are taken off."""
+    without_labels(fake, "test")
+    counts = show("overview").dataframe[0].value.set_index("Split")
+    assert counts.columns.tolist() == ["blast", "brown", "healthy", "no label"]
+    assert counts.index.tolist() == ["Test", "Training", "Validation"]
+    assert counts.to_numpy().tolist() == [[0, 0, 0, 6], [4, 4, 4, 0], [2, 2, 2, 0]]
