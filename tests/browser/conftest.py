@@ -39,12 +39,44 @@ def browser(chromium):
         opened.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser):
+    """Call it with a scale for a browser context, the same one each time: its pages have the app's scripts already."""
+    made = {}
+
+    def context(scale):
+        if scale not in made:
+            made[scale] = browser.new_context(device_scale_factor=scale)
+        return made[scale]
+
+    yield context
+    for each in made.values():
+        each.close()
+
+
 @pytest.fixture
-def page(browser, served):
+def new_page(contexts):
+    """Call it with a size, a scheme and a scale for a page that remembers nothing of other tests."""
+    opened = []
+
+    def page(width=1440, height=1000, scheme="light", scale=1):
+        found = contexts(scale).new_page()
+        found.set_viewport_size({"width": width, "height": height})
+        found.emulate_media(color_scheme=scheme)
+        found.set_default_timeout(30_000)
+        opened.append(found)
+        return found
+
+    yield page
+    for each in opened:
+        each.context.set_offline(False)
+        each.evaluate("() => { if (location.protocol === 'http:') localStorage.clear() }")
+        each.close()
+
+
+@pytest.fixture
+def page(new_page, served):
     """A fresh page; ``page.show(path)`` opens a screen and waits until it is still."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened = new_page()
     opened.show = lambda path="": show(opened, f"{served}/{path}")
-    yield opened
-    context.close()
+    return opened

@@ -20,25 +20,17 @@ def url(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, url):
+def opened(new_page, url):
     """Call it with a path, and a colour scheme, for a page that shows it; it fails on errors of the page."""
-    contexts, said = [], []
+    said = []
 
-    def open_page(path, scheme="light", scale=1):
-        contexts.append(
-            browser.new_context(
-                viewport={"width": 1440, "height": 1000}, color_scheme=scheme, device_scale_factor=scale
-            )
-        )
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+    def open_page(path, **look):
+        page = new_page(**look)
         page.on("pageerror", lambda error: said.append(str(error)))
         show(page, f"{url}/{path}")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
     assert said == []
 
 

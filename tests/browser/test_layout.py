@@ -16,23 +16,15 @@ TEXTS = {  # screen -> texts of its figures
 
 
 @pytest.fixture
-def screen_of(browser, served):
-    """Call it with a size and a scheme for a page that shows a screen."""
-    contexts = []
+def screen_of(new_page, served):
+    """Call it with a path, and what :func:`new_page` takes, for a page that shows a screen."""
 
-    def opened(path, width=1440, height=900, scheme="light", scale=1):
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
+    def opened(path, width=1440, height=900, **look):
+        page = new_page(width, height, **look)
         show(page, f"{served}/{path}")
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
 
 
 def boxes(locator):

@@ -43,14 +43,11 @@ def leaf_url(run):
 
 
 @pytest.fixture
-def leaf(browser, leaf_url):
+def leaf(new_page, leaf_url):
     """Call it with a query for a page that shows the Leaf screen; ``page.said`` are the console's errors."""
-    contexts = []
 
-    def opened(query=f"pair={PAIR}", width=1440, scheme="light"):
-        contexts.append(browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+    def opened(query=f"pair={PAIR}", **look):
+        page = new_page(**look)
         page.said = []
         page.on("console", lambda told: page.said.append(told.text) if told.type == "error" else None)
         page.on("pageerror", lambda error: page.said.append(str(error)))
@@ -58,9 +55,7 @@ def leaf(browser, leaf_url):
         page.wait_for_selector(".viewer[data-pair]")
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
 
 
 def canvases(page):

@@ -44,19 +44,11 @@ def map_url():
 
 
 @pytest.fixture
-def shown(browser, map_url):
+def shown(new_page, map_url):
     """A page with the map; ``page.sent``: sizes of messages from the server, ``page.said``: the console's errors."""
-    contexts = []
 
     def opened(scheme="light", width=1200):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            device_scale_factor=3 if scheme != "light" else 1,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
+        page = new_page(width, 900, scheme, scale=3 if scheme != "light" else 1)
         page.sent, page.said = [], []
         page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
         page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: page.sent.append(len(frame))))
@@ -65,9 +57,7 @@ def shown(browser, map_url):
         settle(page)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
 
 
 def view(page):

@@ -90,9 +90,8 @@ def draw(page, start, end):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(browser, url, scheme):
-    context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
+def test_it_fits_a_phone(new_page, url, scheme):
+    page = new_page(420, 900, scheme)
     page.set_default_timeout(60_000)
     for query in ("pair=id_004", "pair=id_004&similar_by=A+region+of+an+image"):
         show(page, f"{url}/similar?{query}")
@@ -100,4 +99,3 @@ def test_it_fits_a_phone(browser, url, scheme):
         for element in page.locator('[data-testid="stMain"] img, [data-testid="stMain"] button, .js-plotly-plot').all():
             box = element.bounding_box()
             assert box is None or box["x"] + box["width"] <= 420
-    context.close()

@@ -106,20 +106,18 @@ def test_a_selection_survives_colour_lines_and_another_screen(page):
     assert "selection=" not in page.url
 
 
-def test_a_link_with_a_lasso_selects_the_same_images_anywhere(page, browser, served):
+def test_a_link_with_a_lasso_selects_the_same_images_anywhere(page, new_page):
     page.show("map?space=Projections&map_labels=brown&map_labels=blast")
     select_lasso(page, [(0.2, 0.1), (0.9, 0.35), (0.15, 0.6), (0.8, 0.95), (0.6, 0.05), (0.3, 0.9)])  # crosses itself
     pairs, images = said_pairs(page), said_images(page)
     assert counted(page) == images > 0
-    context = browser.new_context(viewport={"width": 900, "height": 700}, color_scheme="dark")
-    other = context.new_page()
+    other = new_page(900, 700, "dark")
     show(other, page.url)
     assert (said_pairs(other), said_images(other), counted(other)) == (pairs, images, images)
     other.get_by_role("button", name="Open on Leaf").click()
     other.wait_for_selector('h1:has-text("Leaf")')
     settle(other)
     expect(other.get_by_text(f"1 of {pairs}", exact=True)).to_be_visible()
-    context.close()
 
 
 def test_a_selection_on_one_seed_is_marked_on_the_other(page):

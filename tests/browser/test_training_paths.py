@@ -102,9 +102,8 @@ def test_the_evidence_is_saved_with_the_tests(opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("test", ["objective", "curvature"])
-def test_text_in_the_figures_has_contrast(browser, served, scheme, test):
-    context = browser.new_context(viewport={"width": 1440, "height": 3000}, color_scheme=scheme, device_scale_factor=3)
-    page = context.new_page()
+def test_text_in_the_figures_has_contrast(new_page, served, scheme, test):
+    page = new_page(1440, 3000, scheme, scale=3)
     page.goto(f"{served}/training?log=example&test={test}")
     page.wait_for_selector(f".st-key-tests_{test} .js-plotly-plot .legendtext")
     settle(page)
@@ -113,7 +112,6 @@ def test_text_in_the_figures_has_contrast(browser, served, scheme, test):
         texts = page.locator(f".st-key-tests_{test} .js-plotly-plot {kind}")
         ratios = [contrast_of(texts.nth(number)) for number in range(min(9, texts.count()))]
         assert min(ratios) >= 4.5, (kind, ratios)
-    context.close()
 
 
 def test_another_log_is_laid_over_and_the_link_says_so(opened):

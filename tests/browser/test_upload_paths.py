@@ -62,10 +62,9 @@ def test_an_image_is_still_there_after_a_look_at_a_neighbour(page, uploading):
     expect(page.get_by_text("Give an image of")).to_be_visible()
 
 
-def test_it_fits_a_phone(browser, uploading):
+def test_it_fits_a_phone(new_page, uploading):
     url, images = uploading
-    context = browser.new_context(viewport={"width": 420, "height": 900})
-    page = context.new_page()
+    page = new_page(420, 900)
     page.set_default_timeout(60_000)
     show(page, f"{url}/upload")
     stream = io.BytesIO()
@@ -75,4 +74,3 @@ def test_it_fits_a_phone(browser, uploading):
     for element in page.locator('[data-testid="stMain"] img, [data-testid="stFileUploader"], canvas').all():
         box = element.bounding_box()
         assert box is None or box["x"] + box["width"] <= 420
-    context.close()
