@@ -23,8 +23,9 @@ from rice_ssl.embeddings.extract import Networks, embed_batch
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.models.swav import SwAV
 from rice_ssl.training.batches import Pictures, Rows
-from rice_ssl.training.checkpoint import kept_checkpoints, load_kept
+from rice_ssl.training.checkpoint import load_kept
 from rice_ssl.training.device import launch, ranks_of_environment
+from rice_ssl.training.kept import kept_checkpoints
 from rice_ssl.training.pretrain import STAGE, build_swav
 from rice_ssl.training.run_pictures import run_pictures, usable_rows
 

@@ -24,7 +24,7 @@ from rice_ssl.landscape.examine import Places, choose_places, examine
 from rice_ssl.landscape.question import question_of
 from rice_ssl.landscape.swav_run import Source, SwAVTrajectory, kept_of, scratch_folder
 from rice_ssl.run_config import config_to_dict
-from rice_ssl.training.checkpoint import kept_checkpoints
+from rice_ssl.training.kept import kept_checkpoints
 from rice_ssl.training.pretrain import STAGE, PretrainData
 from rice_ssl.training.run_pictures import labelled_rows, run_pictures
 

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from scipy.special import log_softmax, softmax
 
-from rice_ssl.artifacts import RunStore
+from rice_ssl.artifacts import RunStore, file_hash
 from rice_ssl.config import FinetuneConfig, RunConfig
 from rice_ssl.data.image_file import open_image
 from rice_ssl.embeddings.chunks import Arrays
@@ -23,7 +23,6 @@ from rice_ssl.embeddings.extract import extract
 from rice_ssl.embeddings.run_networks import load_run_networks
 from rice_ssl.errors import InputError
 from rice_ssl.models.classifier import FusedClassifier, PairClassifier, used_slots
-from rice_ssl.models.weights import file_hash
 from rice_ssl.sensors import BOTH
 from rice_ssl.training.device import launch, ranks_of_environment
 from rice_ssl.training.run_pictures import run_pictures

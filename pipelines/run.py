@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ from rice_ssl.artifacts import RunStore, sha256_file
 from rice_ssl.config import DataConfig, RunConfig
 from rice_ssl.errors import InputError
 from rice_ssl.run_config import config_to_dict
-from rice_ssl.training.device import launch, ranks_of_environment
 
 SHARED = ("pretrain", "embed", "attribution")
 """Stages whose work several processes share under torchrun."""
@@ -118,15 +118,24 @@ def run_one(
         ArtifactError: what the stage reads is not there; or another process is at work on the run.
         InputError: torchrun started it, and the stage is none that several processes share.
     """
-    ranks = ranks_of_environment()
     if name not in SHARED:
         refuse_torchrun(f"rice-ssl {name}")
-    if not ranks.leads:
+        return _lead(store, config, name, progress=progress, max_minutes=max_minutes)
+    from rice_ssl.training.device import launch, ranks_of_environment  # PyTorch takes seconds to load
+
+    ranks = ranks_of_environment()
+    if ranks.leads:
+        summary: Summary | None = _lead(store, config, name, progress=progress, max_minutes=max_minutes)
+    else:
         accelerator = getattr(config, name).accelerator
         launch(accelerator, "32-true", ranks)  # waits for the first process to have prepared the run
-        STAGES[name].act(store, config, False, max_minutes)
-        ranks.leave()
-        return None
+        summary = STAGES[name].act(store, config, False, max_minutes)
+    ranks.leave()
+    return summary if ranks.leads else None
+
+
+def _lead(store: RunStore, config: RunConfig, name: str, *, progress: bool, max_minutes: float | None) -> Summary:
+    """Do one stage as the first process, or the only one."""
     with store.locked():
         settings = config_to_dict(config)
         if store.exists and store.info().get("config", {}).get("data") == settings["data"]:
@@ -134,9 +143,7 @@ def run_one(
         else:
             bring_in(store, config, progress=progress)
         wanted = fingerprints(store, config)[name]
-        summary = run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
-    ranks.leave()
-    return summary
+        return run_stage(store, config, STAGES[name], wanted, progress=progress, max_minutes=max_minutes)
 
 
 def refuse_torchrun(command: str) -> None:
@@ -145,7 +152,7 @@ def refuse_torchrun(command: str) -> None:
     Raises:
         InputError: torchrun started this process among others.
     """
-    world = ranks_of_environment().world
+    world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1:
         raise InputError(
             f"`{command}` is work for one process, and torchrun started {world}: leave torchrun out. It is for "

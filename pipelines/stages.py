@@ -15,24 +15,16 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from pipelines.assignments import run_assignments
-from pipelines.attribution import run_attribution
 from pipelines.card import HTML, MARKDOWN, run_card
-from pipelines.channels import run_channels
-from pipelines.cross_validate import run_cross_validate
 from pipelines.dynamics import run_dynamics
-from pipelines.embed import run_embed
 from pipelines.evaluate import run_evaluate
-from pipelines.finetune import run_finetune
 from pipelines.map import run_map
-from pipelines.pretrain import run_pretrain
 from pipelines.submit import run_submit
-from rice_ssl.artifacts import TABLES, RunStore
+from rice_ssl.artifacts import TABLES, RunStore, file_hash
 from rice_ssl.config import FREE_TO_CHANGE, RunConfig
 from rice_ssl.errors import ArtifactError
-from rice_ssl.models.weights import file_hash
 from rice_ssl.run_config import config_to_dict
-from rice_ssl.training.checkpoint import kept_checkpoints
+from rice_ssl.training.kept import kept_checkpoints
 
 IMPORT = "import"
 IMPORTED = ("manifest.parquet", "findings.parquet")
@@ -87,6 +79,51 @@ class Stage:
     others: tuple[str, ...] = ()
 
 
+# Stages that need PyTorch load it, which takes seconds, when they are done.
+
+
+def _pretrain(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.pretrain import run_pretrain
+
+    return run_pretrain(store, config, progress=progress, max_minutes=limit)
+
+
+def _finetune(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.finetune import run_finetune
+
+    return run_finetune(store, config, progress=progress)
+
+
+def _cross_validate(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.cross_validate import run_cross_validate
+
+    return run_cross_validate(store, config, progress=progress)
+
+
+def _embed(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.embed import run_embed
+
+    return run_embed(store, config, progress=progress)
+
+
+def _assignments(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.assignments import run_assignments
+
+    return run_assignments(store, config, progress=progress)
+
+
+def _channels(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.channels import run_channels
+
+    return run_channels(store, config, progress=progress)
+
+
+def _attribution(store: RunStore, config: RunConfig, progress: bool, limit: float | None) -> Summary | None:
+    from pipelines.attribution import run_attribution
+
+    return run_attribution(store, config, progress=progress)
+
+
 _LEARNT, _ALL = ("train", "val"), ("train", "val", "test")
 STAGES = {
     stage.name: stage
@@ -98,7 +135,7 @@ STAGES = {
             _LEARNT,
             (),
             ("weights/swav.safetensors", SHARED_LOG),
-            lambda store, config, progress, limit: run_pretrain(store, config, progress=progress, max_minutes=limit),
+            _pretrain,
         ),
         Stage(
             "finetune",
@@ -107,7 +144,7 @@ STAGES = {
             _LEARNT,
             ("pretrain",),
             ("weights/classifier.safetensors", SHARED_LOG),
-            lambda store, config, progress, limit: run_finetune(store, config, progress=progress),
+            _finetune,
         ),
         Stage(
             CROSS_VALIDATION,
@@ -116,7 +153,7 @@ STAGES = {
             _ALL,
             ("pretrain",),
             ("cross_validation.parquet",),
-            lambda store, config, progress, limit: run_cross_validate(store, config, progress=progress),
+            _cross_validate,
         ),
         Stage(
             "embed",
@@ -125,7 +162,7 @@ STAGES = {
             _ALL,
             ("pretrain", "finetune"),
             ("embeddings.parquet", PROTOTYPES, "thumbnails/images.parquet"),
-            lambda store, config, progress, limit: run_embed(store, config, progress=progress),
+            _embed,
         ),
         Stage(
             ASSIGNMENTS,
@@ -134,7 +171,7 @@ STAGES = {
             _ALL,
             ("pretrain",),
             (TABLES[ASSIGNMENTS].file,),
-            lambda store, config, progress, limit: run_assignments(store, config, progress=progress),
+            _assignments,
         ),
         Stage(
             "map",
@@ -162,7 +199,7 @@ STAGES = {
             _ALL,
             ("embed",),
             ("channels.parquet", "channels.json"),
-            lambda store, config, progress, limit: run_channels(store, config, progress=progress),
+            _channels,
         ),
         Stage(
             "attribution",
@@ -171,7 +208,7 @@ STAGES = {
             _ALL,
             ("embed",),
             ("attribution.json", *(TABLES[name].file for name in ATTRIBUTED)),
-            lambda store, config, progress, limit: run_attribution(store, config, progress=progress),
+            _attribution,
             ("registration.parquet",),
         ),
         Stage(

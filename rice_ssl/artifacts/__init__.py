@@ -8,7 +8,7 @@ from rice_ssl.artifacts.comparison import (
     read_comparison,
     write_comparison,
 )
-from rice_ssl.artifacts.files import atomic_path, locked, sha256_file
+from rice_ssl.artifacts.files import atomic_path, file_hash, locked, sha256_file
 from rice_ssl.artifacts.info import BusyError, NewerSchemaError, RunInfo
 from rice_ssl.artifacts.schema import SCHEMA_VERSION, TABLES, Table
 from rice_ssl.artifacts.store import RunStore
@@ -25,6 +25,7 @@ __all__ = [
     "RunStore",
     "Table",
     "atomic_path",
+    "file_hash",
     "locked",
     "read_ablation",
     "read_comparison",

@@ -33,11 +33,16 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def file_hash(path: str | None) -> str | None:
+    """The same of a file that need not be there; None where none is named, or it is not."""
+    return sha256_file(Path(path)) if path is not None and Path(path).is_file() else None
+
+
 _VERIFIED: dict[str, tuple[tuple[int, ...], str]] = {}
 
 
 def verified_sha256(path: Path, *, anew: bool = False) -> str:
-    """The same, remembered in this process for as long as the file's times, size and identity stay what they were.
+    """SHA-256 of a file's bytes, remembered in this process as long as the file's times, size and identity stay.
 
     Args:
         path: of the file.

@@ -24,7 +24,8 @@ from rice_ssl.errors import ArtifactError
 from rice_ssl.landscape.trajectory import Loss, Side
 from rice_ssl.swav.loss import swapped_loss
 from rice_ssl.swav.queue import ProjectionQueue
-from rice_ssl.training.checkpoint import kept_checkpoints, load_kept, save_checkpoint
+from rice_ssl.training.checkpoint import load_kept, save_checkpoint
+from rice_ssl.training.kept import kept_checkpoints
 from rice_ssl.training.objective import Outputs
 from rice_ssl.training.pretrain import PretrainData, Pretraining
 from rice_ssl.training.timetable import Timetable

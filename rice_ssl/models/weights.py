@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rice_ssl.artifacts import atomic_path, sha256_file
+from rice_ssl.artifacts import atomic_path, file_hash
 from rice_ssl.config import EncoderConfig
 from rice_ssl.errors import ArtifactError, InputError
 
@@ -86,11 +86,6 @@ def load_ready(network: Network, path: Path, device: torch.device, *, made_by: s
     load_weights(network, path, made_by=made_by)
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return network
-
-
-def file_hash(path: str | None) -> str | None:
-    """SHA-256 of the file that an encoder begins with; None where there is none."""
-    return sha256_file(Path(path)) if path is not None and Path(path).is_file() else None
 
 
 def begin_encoder(encoder: nn.Module, config: EncoderConfig) -> str | None:

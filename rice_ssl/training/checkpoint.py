@@ -15,10 +15,9 @@ import torch
 from rice_ssl.artifacts import atomic_path
 from rice_ssl.config import FREE_TO_CHANGE, FinetuneConfig, PretrainConfig
 from rice_ssl.errors import ArtifactError
+from rice_ssl.training.kept import KEPT
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
-KEPT = "kept"
-"""Folder of the checkpoints that no later one replaces."""
 
 _UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
@@ -48,12 +47,6 @@ def keep_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
     (folder / KEPT).mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / KEPT / f"{step:08d}.pt") as temporary:
         torch.save(state, temporary)
-
-
-def kept_checkpoints(folder: Path) -> dict[int, Path]:
-    """The checkpoints kept for good in a stage's checkpoint folder, by the step that they were written before."""
-    found = {int(path.stem): path for path in (folder / KEPT).glob("*.pt") if path.stem.isdecimal()}
-    return dict(sorted(found.items()))
 
 
 def load_kept(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rice_ssl.artifacts import RunStore
 from rice_ssl.errors import ArtifactError, InputError
 from rice_ssl.evaluation.prototype_history import usage_history
 from rice_ssl.run_config import config_of_run, parse_config
-from rice_ssl.training.checkpoint import kept_checkpoints
+from rice_ssl.training.kept import kept_checkpoints
 from rice_ssl.training.run_pictures import run_pictures
 from tests.pipelines.tiny_run import FILES, files_of, rice_ssl, settings
 

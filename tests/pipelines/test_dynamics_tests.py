@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rice_ssl.artifacts import RunStore
-from rice_ssl.training.checkpoint import kept_checkpoints
+from rice_ssl.training.kept import kept_checkpoints
 from tests.pipelines.tiny_run import begun, rice_ssl, settings
 
 OPTIONS = ("--step", "6", "--batches", "2", "--starts", "1", "--continue-steps", "4", "--no-progress")

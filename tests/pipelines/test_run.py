@@ -4,13 +4,14 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.pipelines.tiny_run import FILES, STAGES, begun, files_of, rice_ssl, settings
+from tests.pipelines.tiny_run import FILES, ROOT, STAGES, begun, files_of, rice_ssl, settings
 
 
 def test_every_stage_is_done_and_every_file_is_there(folder, first):
@@ -36,6 +37,17 @@ def test_a_second_run_finds_everything_up_to_date(folder, first):
     again = json.loads(rice_ssl("run", folder / "run.yaml", "--json", "--no-progress").stdout)
     assert again["done"] == []
     assert again["up_to_date"] == STAGES
+
+
+def test_what_needs_no_network_does_not_load_pytorch(folder, first, tmp_path):
+    """A map, a report, a model card, and a run that has it all: loading it would take them longer than their work."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings(folder, run=str(tmp_path / "run"))))
+    code = "import sys; from pipelines.main import app; app(standalone_mode=False); sys.exit('torch' in sys.modules)"
+    for command, target in (("map", "run"), ("evaluate", "run"), ("card", "run"), ("run", "run.yaml")):
+        arguments = [sys.executable, "-c", code, command, tmp_path / target]
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Run " in done.stdout) == (0, command == "run"), done.stderr
 
 
 def test_a_changed_setting_redoes_that_stage_alone(folder, first, tmp_path):
