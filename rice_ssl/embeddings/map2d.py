@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
-from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
 from rice_ssl.embeddings.neighbours import Advance, Rows, Vectors
@@ -117,17 +116,21 @@ def _umap(
     metric: str,
     progress: bool,
 ) -> tuple[Points, Lay]:
-    from umap import UMAP  # slow to import
+    import torch  # slow to import, as UMAP is
+    from umap import UMAP
 
     bar = {"desc": "umap", "unit": "epoch", "bar_format": None, "leave": False, "disable": not progress}
     fitted = UMAP(
         n_components=dimensions, n_neighbors=neighbours, min_dist=min_dist, metric=metric, random_state=seed, n_jobs=1,
         tqdm_kwds=bar,
     )  # fmt: skip
-    # Numba begins its threads by setting OpenMP's number of them, which PyTorch's is too: put back, or what a run
-    # computes after its map would have other last digits than the same computed alone.
-    with ThreadpoolController().select(user_api="openmp").limit(limits=None):
+    # Numba begins its threads by setting OpenMP's number of them, which is PyTorch's too, whichever is loaded first:
+    # put back, or what a run computes after its map would have other last digits than the same computed alone.
+    threads = torch.get_num_threads()
+    try:
         points = np.asarray(fitted.fit_transform(values), dtype=np.float64)
+    finally:
+        torch.set_num_threads(threads)
     bar["disable"] = True  # laying others into the map advances the caller's
     return points, lambda more: np.asarray(fitted.transform(more), dtype=np.float64)
 

@@ -40,7 +40,7 @@ def test_a_second_run_finds_everything_up_to_date(folder, first):
 
 
 def test_what_needs_no_network_does_not_load_pytorch(folder, first, tmp_path):
-    """A map, a report, a model card, and a run that has it all: loading it would take them longer than their work."""
+    """A map by PCA, a report, a card, and a run that has it all: loading it would take them longer than their work."""
     shutil.copytree(folder / "run", tmp_path / "run")
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings(folder, run=str(tmp_path / "run"))))
     code = "import sys; from pipelines.main import app; app(standalone_mode=False); sys.exit('torch' in sys.modules)"
