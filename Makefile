@@ -4,6 +4,8 @@ PYTHON ?= python3
 RUN ?= assets/demo
 PORT ?= 8501
 BIN := $(VENV)/bin
+# Tests wait for browsers about as much as they compute, so one process more than there are cores, up to 4.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
 
 .PHONY: dashboard test lint types demo pictures benchmark-swav benchmark-drops benchmark-leaf benchmark-attribution benchmark-planted \
   benchmark-faithfulness benchmark-map install install-dev browser clean
@@ -12,7 +14,7 @@ dashboard: install
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT) -- --run $(RUN)
 
 test: install-dev browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: install-dev
 	$(BIN)/ruff check .
